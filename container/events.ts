@@ -1,0 +1,58 @@
+import type { PlanDiff } from '../shared/core/plan/diff.ts';
+import type { PlannedJob } from '../shared/core/plan/plan.ts';
+import type { Attempt, Run } from '../shared/core/run/run.ts';
+import type { ActivePlan, Finish } from '../shared/core/run/run-store.ts';
+import type { Missed } from '../shared/core/run/settle.ts';
+import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
+
+/** Everything that a daemon tells: logs, the terminal and metrics are renderings of these. */
+export type DaemonEvent =
+  | {
+      readonly kind: 'crontab-loaded';
+      readonly crontab: string;
+      readonly file: string;
+      readonly active: ActivePlan;
+      readonly diff: PlanDiff | undefined;
+    }
+  | {
+      readonly kind: 'crontab-refused';
+      readonly crontab: string;
+      readonly file: string;
+      readonly errors: number;
+      readonly report: readonly string[];
+    }
+  | { readonly kind: 'crontab-removed'; readonly crontab: string }
+  | {
+      readonly kind: 'crontab-warnings';
+      readonly crontab: string;
+      readonly file: string;
+      readonly report: readonly string[];
+    }
+  | { readonly kind: 'run-started'; readonly run: Run; readonly job: PlannedJob; readonly attempt: Attempt }
+  | { readonly kind: 'run-ended'; readonly run: Run; readonly job: PlannedJob; readonly finish: Finish }
+  | { readonly kind: 'run-skipped'; readonly run: Run }
+  | { readonly kind: 'run-taken'; readonly run: Run }
+  | { readonly kind: 'runs-missed'; readonly jobId: string; readonly missed: Missed }
+  | { readonly kind: 'run-lost'; readonly run: Run }
+  | { readonly kind: 'tick'; readonly now: EpochMs; readonly handled: number; readonly durationMs: number }
+  | {
+      readonly kind: 'clock-set-back';
+      readonly from: EpochMs;
+      readonly to: EpochMs;
+      readonly isReset: boolean;
+    }
+  | { readonly kind: 'listening'; readonly address: string }
+  | { readonly kind: 'draining'; readonly signal: string; readonly running: number; readonly drainMs: number }
+  | {
+      readonly kind: 'started';
+      readonly pid: number;
+      readonly version: string;
+      readonly store: string;
+      readonly zone: string;
+    }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'note'; readonly message: string }
+  | { readonly kind: 'warning'; readonly message: string }
+  | { readonly kind: 'error'; readonly message: string; readonly error?: unknown };
+
+export type EmitEvent = (event: DaemonEvent) => void;

@@ -1,0 +1,151 @@
+import pino from 'pino';
+import type { Output } from '../shared/adapters/command-line.ts';
+import { REASONS } from '../shared/core/run/run.ts';
+import { crontabOf, jobNameOf } from '../shared/core/run/run-id.ts';
+import type { DaemonEvent, EmitEvent } from './events.ts';
+
+/** Renders events as JSON lines, for machines. Never the command of a job: it may hold a secret. */
+export function jsonLog(output: Output): EmitEvent {
+  const log = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
+    { write: (line: string) => void output.write(line) },
+  );
+  return (event) => {
+    const [level, fields, message] = record(event);
+    log[level]({ event: event.kind, ...fields }, message);
+  };
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+function record(event: DaemonEvent): [Level, object, string] {
+  switch (event.kind) {
+    case 'crontab-loaded': {
+      const { crontab, file, active, diff } = event;
+      const changes =
+        diff === undefined
+          ? {}
+          : { added: diff.added, removed: diff.removed, changed: diff.changed.map(({ name }) => name) };
+      return [
+        'info',
+        { crontab, file, jobs: active.plan.jobs.length, plan: active.hash.slice(0, 12), ...changes },
+        'crontab in force',
+      ];
+    }
+    case 'crontab-refused':
+      return [
+        'error',
+        { crontab: event.crontab, file: event.file, errors: event.errors, report: event.report },
+        'crontab refused; the last good one stays in force',
+      ];
+    case 'crontab-removed':
+      return ['info', { crontab: event.crontab }, 'crontab removed'];
+    case 'crontab-warnings':
+      return [
+        'warn',
+        { crontab: event.crontab, file: event.file, report: event.report },
+        'crontab has warnings',
+      ];
+    case 'run-started':
+      return [
+        'info',
+        {
+          ...ids(event.run),
+          attempt: event.attempt.number,
+          lateness_ms: event.attempt.startedAt - event.run.scheduledTime,
+        },
+        'run started',
+      ];
+    case 'run-ended': {
+      const { status, reason, attempt } = event.finish;
+      const { exitCode, signal, error, startedAt, finishedAt } = attempt ?? {};
+      const duration =
+        startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt;
+      return [
+        status === 'succeeded' ? 'info' : 'warn',
+        { ...ids(event.run), status, reason, exit_code: exitCode, signal, error, duration_ms: duration },
+        `run ${status}`,
+      ];
+    }
+    case 'run-skipped':
+      return [
+        'warn',
+        { ...ids(event.run), reason: event.run.reason, blocked_by: event.run.blockedBy },
+        `run skipped: ${event.run.reason === undefined ? '' : REASONS[event.run.reason]}`,
+      ];
+    case 'run-taken':
+      return ['debug', ids(event.run), 'run belongs to another process, or is over'];
+    case 'runs-missed': {
+      const { instant, spanFrom, reason } = event.missed;
+      return [
+        'warn',
+        {
+          crontab: crontabOf(event.jobId),
+          job: jobNameOf(event.jobId),
+          from: iso(spanFrom ?? instant),
+          to: iso(instant),
+          reason,
+        },
+        `runs missed: ${REASONS[reason]}`,
+      ];
+    }
+    case 'run-lost':
+      return ['error', ids(event.run), `run lost: ${REASONS['owner-died']}`];
+    case 'tick':
+      return [
+        'debug',
+        { handled: event.handled, duration_ms: Math.round(event.durationMs) },
+        'due runs handled',
+      ];
+    case 'clock-set-back':
+      return [
+        'warn',
+        { from: iso(event.from), to: iso(event.to) },
+        'the clock was far ahead before: starting again from now',
+      ];
+    case 'listening':
+      return ['info', { address: event.address }, 'health and metrics'];
+    case 'draining':
+      return [
+        'info',
+        { signal: event.signal, running: event.running, drain_ms: event.drainMs },
+        'stopping: waiting for running commands',
+      ];
+    case 'stopped':
+      return ['info', {}, 'stopped'];
+    case 'started':
+      return [
+        'info',
+        { pid: event.pid, version: event.version, store: event.store, zone: event.zone },
+        'kuber-cron started',
+      ];
+    case 'note':
+      return ['info', {}, event.message];
+    case 'warning':
+      return ['warn', {}, event.message];
+    case 'error':
+      return ['error', event.error === undefined ? {} : { error: errorText(event.error) }, event.message];
+  }
+}
+
+/** An error with its causes, in one line. */
+export function errorText(error: unknown): string {
+  const parts: string[] = [];
+  for (let at = error; at !== undefined; at = (at as Error).cause) {
+    parts.push(at instanceof Error ? at.message : String(at));
+  }
+  return parts.join(': ');
+}
+
+function ids(run: { jobId: string; runId: string; trigger: string }) {
+  return {
+    crontab: crontabOf(run.jobId),
+    job: jobNameOf(run.jobId),
+    run_id: run.runId,
+    trigger: run.trigger,
+  };
+}
+
+function iso(instant: number): string {
+  return new Date(instant).toISOString();
+}

@@ -1,0 +1,45 @@
+import type { Metrics } from '../shared/core/metrics/metrics.ts';
+import { crontabOf, jobNameOf } from '../shared/core/run/run-id.ts';
+import type { DaemonEvent } from './events.ts';
+
+/** Reports an event to the metrics of the process. */
+export function measure(event: DaemonEvent, metrics: Metrics, now: () => number): void {
+  const seconds = () => now() / 1000;
+  switch (event.kind) {
+    case 'crontab-loaded': {
+      const { crontab } = event;
+      metrics.set('kubercron_config_last_reload_successful', { crontab }, 1);
+      metrics.set('kubercron_config_last_reload_success_timestamp_seconds', { crontab }, seconds());
+      return;
+    }
+    case 'crontab-refused':
+      metrics.set('kubercron_config_last_reload_successful', { crontab: event.crontab }, 0);
+      return;
+    case 'tick':
+      metrics.set('kubercron_scheduler_last_tick_duration_seconds', {}, event.durationMs / 1000);
+      return;
+    case 'run-started': {
+      const { jobId, scheduledTime, trigger, runId } = event.run;
+      // Runs by hand and at a start have no time to be late for.
+      if (trigger === 'manual' || runId.startsWith('reboot#') || event.attempt.number > 1) return;
+      metrics.observe(
+        'kubercron_job_lateness_seconds',
+        { crontab: crontabOf(jobId), job_name: jobNameOf(jobId) },
+        Math.max(0, event.attempt.startedAt - scheduledTime) / 1000,
+      );
+      return;
+    }
+    case 'run-ended': {
+      const { attempt } = event.finish;
+      if (attempt?.finishedAt === undefined) return;
+      const { jobId } = event.run;
+      metrics.observe(
+        'kubercron_job_duration_seconds',
+        { crontab: crontabOf(jobId), job_name: jobNameOf(jobId) },
+        Math.max(0, attempt.finishedAt - attempt.startedAt) / 1000,
+      );
+      return;
+    }
+    default:
+  }
+}

@@ -1,0 +1,6 @@
+/** No transform: Node strips the types of test files by itself (docs/adr/0007-jest-without-a-transform.md). */
+export default {
+  roots: ['<rootDir>/test'],
+  transform: {},
+  extensionsToTreatAsEsm: ['.ts'],
+};

@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { homedir, hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { CommandUser } from '../core/run/execute-run.ts';
+import type { Owner } from '../core/run/run.ts';
+
+/** Identifies this boot of the machine: `@reboot` runs once for each. */
+export function readBootId(): string {
+  if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'utf8' }).trim();
+}
+
+/** This process as the owner of runs. */
+export function currentOwner(token: string): Owner {
+  return {
+    token,
+    host: hostname(),
+    bootId: readBootId(),
+    pid: process.pid,
+    processStart: processStart(process.pid) ?? '',
+  };
+}
+
+/** Whether the process that owns a run is alive; undefined when it is on another host, where this cannot be seen. */
+export function isAlive(owner: Owner): boolean | undefined {
+  if (owner.host !== hostname()) return undefined;
+  return owner.bootId === readBootId() && processStart(owner.pid) === owner.processStart;
+}
+
+/** When a process started, in the platform's own form; undefined when there is no such process. */
+function processStart(pid: number): string | undefined {
+  try {
+    if (process.platform === 'linux') {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // The second field is the program's name and may itself hold blanks and parentheses; the start time is field 22.
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    }
+    return execFileSync('/bin/ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The user that commands run as: the daemon's own. */
+export function currentUser(): CommandUser {
+  try {
+    const { username, homedir: home } = userInfo();
+    return { name: username, home };
+  } catch {
+    // A container may run under a number that no passwd file knows.
+    return { name: String(process.getuid?.() ?? 'unknown'), home: homedir() };
+  }
+}
+
+/** Zone of the machine: an IANA name. */
+export function machineZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** Where kuber-cron keeps what it has to remember. @see XDG Base Directory Specification */
+export function stateFolder(): string {
+  const base = process.env.XDG_STATE_HOME;
+  // The specification wants relative paths to be ignored.
+  return join(base?.startsWith('/') ? base : join(homedir(), '.local', 'state'), 'kuber-cron');
+}

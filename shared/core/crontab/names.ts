@@ -1,0 +1,59 @@
+import type { DiagnosticSink } from '../diagnostic.ts';
+import { shortHash } from '../hash.ts';
+import type { Entry } from './entry.ts';
+import { programName } from './shell.ts';
+import { NAME_MAX_LENGTH, tameName } from './values.ts';
+
+/** Room for a dash and a short hash behind the program. */
+const PROGRAM_MAX_LENGTH = NAME_MAX_LENGTH - 9;
+
+/**
+ * The name of each entry's job, in the order of the entries: `name=`, else the program and a hash of the command.
+ *
+ * Names do not change when entries move or comments are edited. Unnamed entries that share a command are told apart
+ * by a hash of command, schedule, zone and user.
+ */
+export function assignNames(entries: readonly Entry[], sink: DiagnosticSink): readonly string[] {
+  const byCommand = new Map<string, number>();
+  for (const { options, commandText } of entries) {
+    if (options.name === undefined) byCommand.set(commandText, (byCommand.get(commandText) ?? 0) + 1);
+  }
+  const owners = new Map<string, Entry>();
+  return entries.map((entry) => {
+    const name = entry.options.name ?? derivedName(entry, (byCommand.get(entry.commandText) as number) > 1);
+    const owner = owners.get(name);
+    if (owner === undefined) owners.set(name, entry);
+    else reportClash(name, owner, entry, sink);
+    return name;
+  });
+}
+
+function derivedName(entry: Entry, isShared: boolean): string {
+  const program = tameName(programName(entry.commandText), PROGRAM_MAX_LENGTH) || 'job';
+  const identity = isShared
+    ? [entry.commandText, entry.schedule?.text ?? '@reboot', entry.zone ?? '', entry.user ?? ''].join('\n')
+    : entry.commandText;
+  return `${program}-${shortHash(identity)}`;
+}
+
+function reportClash(name: string, first: Entry, entry: Entry, sink: DiagnosticSink): void {
+  const related = [{ span: first.span, message: 'the other one' }];
+  const nameSpan = entry.directives.find((directive) => directive.key === 'name')?.valueSpan;
+  if (nameSpan !== undefined) {
+    sink.add({
+      code: 'duplicate-name',
+      span: nameSpan,
+      message: `the name \`${name}\` is taken`,
+      help: 'give each job a name of its own',
+      related,
+    });
+    return;
+  }
+  sink.add({
+    code: 'identical-entries',
+    span: entry.span,
+    message: 'nothing but its place tells this entry from another one, so their histories would mix',
+    help: 'remove one, or name both by `# kuber-cron: name=…`',
+    related,
+  });
+}

@@ -1,0 +1,139 @@
+import { type EpochMs, MINUTE_MS } from '../schedule/zone-table.ts';
+
+/** What a run is doing, or how it ended. */
+export const RUN_STATUSES = [
+  'pending',
+  'claimed',
+  'running',
+  'succeeded',
+  'failed',
+  'timed-out',
+  'lost',
+  'cancelled',
+  'skipped',
+  'missed',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/** Statuses that a run never leaves by itself. */
+export const FINAL_STATUSES = [
+  'succeeded',
+  'failed',
+  'timed-out',
+  'lost',
+  'cancelled',
+  'skipped',
+  'missed',
+] as const satisfies readonly RunStatus[];
+export type FinalStatus = (typeof FINAL_STATUSES)[number];
+
+export function isFinal(status: RunStatus): status is FinalStatus {
+  return (FINAL_STATUSES as readonly RunStatus[]).includes(status);
+}
+
+/** Why a run exists. */
+export const TRIGGERS = ['schedule', 'manual', 'catch-up', 'backfill'] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
+/** Why a run ended as it did. */
+export const REASONS = {
+  'exit-code': 'the command ended with an exit code that is no success',
+  signal: 'a signal ended the command',
+  timeout: 'the command ran longer than its timeout',
+  'not-started': 'the command could not be started',
+  overlap: 'the previous run was still running',
+  superseded: 'a later run took its place',
+  'too-late': 'its starting deadline was over',
+  'catch-up-none': 'runs of a downtime are not made up for',
+  removed: 'the job is no longer in the crontab',
+  'owner-died': 'the process that ran it ended without a word',
+  'daemon-stopped': 'the daemon was stopped while it ran',
+  requested: 'somebody asked for it',
+} as const;
+export type Reason = keyof typeof REASONS;
+
+/** Who runs an attempt: enough to find out whether it is still alive. */
+export interface Owner {
+  /** Random, made before the first write: the proof of a claim. */
+  readonly token: string;
+  readonly host: string;
+  /** Identifies one boot of the host. */
+  readonly bootId: string;
+  readonly pid: number;
+  /** Start time of the process in the unit of its platform: tells a reused pid from the first one. */
+  readonly processStart: string;
+}
+
+/** One start of a run's command. */
+export interface Attempt {
+  /** From 1. */
+  readonly number: number;
+  readonly startedAt: EpochMs;
+  readonly finishedAt?: EpochMs;
+  readonly status?: FinalStatus;
+  readonly reason?: Reason;
+  readonly exitCode?: number;
+  /** Name of the signal that ended the command, such as `SIGKILL`. */
+  readonly signal?: string;
+  /** What the platform said when the command could not be started. */
+  readonly error?: string;
+}
+
+/** One due execution of a job: the triple (crontab, job, scheduledTime), or a run by hand or at a start. */
+export interface Run {
+  /** `<crontab>/<job name>` */
+  readonly jobId: string;
+  /** Unique within the job; see `run-id.ts`. */
+  readonly runId: string;
+  /** Cut to the minute. */
+  readonly scheduledTime: EpochMs;
+  readonly trigger: Trigger;
+  readonly status: RunStatus;
+  readonly reason?: Reason;
+  /** Run id of the run that was in the way. */
+  readonly blockedBy?: string;
+  /** A row that answers for all due instants from here to `scheduledTime`. */
+  readonly spanFrom?: EpochMs;
+  readonly planHash: string;
+  readonly createdAt: EpochMs;
+  readonly finishedAt?: EpochMs;
+  /** Of a run that is claimed or running. */
+  readonly owner?: Owner;
+  readonly attempts: readonly Attempt[];
+}
+
+/** The end of a stream's output. */
+export interface OutputTail {
+  readonly text: string;
+  /** Bytes that came before the tail and are not kept. */
+  readonly droppedBytes: number;
+}
+
+/** What an attempt wrote. */
+export interface RunOutput {
+  readonly stdout: OutputTail;
+  readonly stderr: OutputTail;
+}
+
+/** Bytes of each stream that are kept with an attempt. */
+export const OUTPUT_TAIL_BYTES = 16 * 1024;
+
+/**
+ * A run that nobody handled may still be started until then: five minutes, or as long as the job's next due time is
+ * away but an hour at most, unless the job has a starting deadline.
+ */
+export function startBy(
+  scheduledTime: EpochMs,
+  nextDue: EpochMs | undefined,
+  startingDeadlineMs: number | undefined,
+): EpochMs {
+  if (startingDeadlineMs !== undefined) return scheduledTime + startingDeadlineMs;
+  const gap = nextDue === undefined ? Number.POSITIVE_INFINITY : nextDue - scheduledTime;
+  return scheduledTime + Math.max(5 * MINUTE_MS, Math.min(60 * MINUTE_MS, gap));
+}
+
+/** From the scheduled time to the first start. Undefined when nothing was started. Milliseconds. */
+export function lateness(run: Run): number | undefined {
+  const started = run.attempts[0]?.startedAt;
+  return started === undefined ? undefined : started - run.scheduledTime;
+}
