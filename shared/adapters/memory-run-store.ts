@@ -9,7 +9,6 @@ import type {
   RunQuery,
   RunStore,
 } from '../core/run/run-store.ts';
-import type { EpochMs } from '../core/schedule/zone-table.ts';
 import {
   answeredRun,
   countedState,
@@ -18,6 +17,7 @@ import {
   isClaimedBy,
   isDue,
   isOwnedBy,
+  isStartedAs,
   isUnfinished,
   laterStart,
   type NewestStart,
@@ -26,7 +26,8 @@ import {
   type StoredRun,
   startedRun,
   startOf,
-} from './run-transitions.ts';
+} from '../core/run/run-transitions.ts';
+import type { EpochMs } from '../core/schedule/zone-table.ts';
 
 /** A run store that lasts as long as its process. */
 export class MemoryRunStore implements RunStore {
@@ -50,6 +51,7 @@ export class MemoryRunStore implements RunStore {
 
   async start(jobId: string, runId: string, token: string, attempt: Attempt): Promise<boolean> {
     const stored = this.#runs.get(keyOf({ jobId, runId }));
+    if (stored !== undefined && isStartedAs(stored.run, token, attempt)) return true;
     if (stored === undefined || !isClaimedBy(stored.run, token)) return false;
     this.#put(startedRun(stored, attempt));
     this.#settle(stored.run);

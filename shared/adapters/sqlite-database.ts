@@ -23,7 +23,7 @@ export function openDatabase(file: string, format: DatabaseFormat, busyTimeoutMs
   try {
     createFile(file);
     database = new DatabaseSync(file, { timeout: busyTimeoutMs });
-    recognise(database, file, format);
+    versionOf(database, file, format);
     useWal(database, file, busyTimeoutMs);
     // FULL: a commit is on the disk when it returns, not only after the next checkpoint. A checkpoint makes its commit
     // wait, so it comes once in 16 MiB.
@@ -51,6 +51,11 @@ function createFile(file: string): void {
   accessSync(file, constants.R_OK | constants.W_OK);
 }
 
+/** Asks in one transaction, so that a database that another process makes meanwhile is seen whole or not at all. */
+function versionOf(database: DatabaseSync, file: string, format: DatabaseFormat): number {
+  return transact(database, () => recognise(database, file, format), 'DEFERRED');
+}
+
 /** @returns how many migrations the database has seen */
 function recognise(
   database: DatabaseSync,
@@ -60,9 +65,8 @@ function recognise(
   const id = pragma(database, 'application_id');
   const version = pragma(database, 'user_version');
   if (id === 0 && version === 0 && isEmpty(database)) {
-    // SQLite takes a file shorter than any database for an empty one, and would write over it.
-    const { size } = statSync(file);
-    if (size > 0 && size < MIN_DATABASE_BYTES) throw new StoreError('foreign', file);
+    // SQLite takes a file of a single byte, such as an empty line, for an empty one, and would write over it.
+    if (statSync(file).size === 1) throw new StoreError('foreign', file);
     return 0;
   }
   if (id !== applicationId) throw new StoreError('foreign', file);
@@ -76,7 +80,7 @@ function isEmpty(database: DatabaseSync): boolean {
 
 function migrate(database: DatabaseSync, file: string, format: DatabaseFormat): void {
   const { applicationId, migrations } = format;
-  while (recognise(database, file, format) < migrations.length) {
+  while (versionOf(database, file, format) < migrations.length) {
     transact(database, () => {
       // Asked again under the write lock: another process may have been first.
       const version = recognise(database, file, format);
@@ -110,12 +114,13 @@ function useWal(database: DatabaseSync, file: string, busyTimeoutMs: number): vo
 
 const SQLITE_BUSY = 5;
 
-/** The smallest page of SQLite. */
-const MIN_DATABASE_BYTES = 512;
-
-/** Runs an action in one write transaction. What it throws undoes everything. */
-export function transact<T>(database: DatabaseSync, action: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
+/** Runs an action in one transaction, for writing if not told otherwise. What it throws undoes everything. */
+export function transact<T>(
+  database: DatabaseSync,
+  action: () => T,
+  mode: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE',
+): T {
+  database.exec(`BEGIN ${mode}`);
   try {
     const result = action();
     database.exec('COMMIT');

@@ -11,9 +11,6 @@ import type {
   RunQuery,
   RunStore,
 } from '../core/run/run-store.ts';
-import type { EpochMs } from '../core/schedule/zone-table.ts';
-import { GroupCommit } from './group-commit.ts';
-import { APPLICATION_ID, MIGRATIONS, STATEMENTS } from './run-store-schema.ts';
 import {
   answeredRun,
   countedState,
@@ -22,12 +19,16 @@ import {
   isClaimedBy,
   isDue,
   isOwnedBy,
+  isStartedAs,
   type NewestStart,
   repeatedClaim,
   type StoredRun,
   startedRun,
   type UnfinishedRun,
-} from './run-transitions.ts';
+} from '../core/run/run-transitions.ts';
+import type { EpochMs } from '../core/schedule/zone-table.ts';
+import { GroupCommit } from './group-commit.ts';
+import { APPLICATION_ID, MIGRATIONS, STATEMENTS } from './run-store-schema.ts';
 import { openDatabase, transact } from './sqlite-database.ts';
 import { asStoreError, StoreError } from './store-error.ts';
 
@@ -91,6 +92,7 @@ export class SqliteRunStore implements RunStore {
   start(jobId: string, runId: string, token: string, attempt: Attempt): Promise<boolean> {
     return this.#write(() => {
       const stored = this.#find(jobId, runId);
+      if (stored !== undefined && isStartedAs(stored.run, token, attempt)) return true;
       if (stored === undefined || !isClaimedBy(stored.run, token)) return false;
       const { run } = startedRun(stored, attempt);
       this.#statements.startRun.run(run.status, JSON.stringify(run.attempts), stored.id);

@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /** What keeps a run store from doing its work. */
 export type StoreProblem =
   | 'foreign'
@@ -61,7 +63,7 @@ const TEXTS: Readonly<Record<StoreProblem, { readonly what: string; readonly hel
 /** The platform's words, where they say more than the problem does. */
 function detailOf(problem: StoreProblem, cause: unknown): string {
   const says = problem === 'failed' || problem === 'unwritable' || problem === 'damaged';
-  return says && cause instanceof Error ? ` (${cause.message})` : '';
+  return says && isNativeError(cause) ? ` (${cause.message})` : '';
 }
 
 /** Result codes of SQLite; the low byte of an extended code. @see https://www.sqlite.org/rescode.html */
@@ -77,7 +79,7 @@ const PROBLEM_BY_CODE: Readonly<Record<number, StoreProblem>> = {
 
 /** Turns an error of SQLite or of the file system into a `StoreError`; leaves any other as it is. */
 export function asStoreError(error: unknown, file: string): unknown {
-  if (error instanceof StoreError || !(error instanceof Error)) return error;
+  if (error instanceof StoreError || !isNativeError(error)) return error;
   const { code, errcode } = error as Error & { code?: string; errcode?: number };
   if (errcode !== undefined) {
     return new StoreError(PROBLEM_BY_CODE[errcode & 0xff] ?? 'failed', file, { cause: error });

@@ -90,7 +90,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         },
       );
 
-      test('closes a run that is in the way of nobody as skipped, and counts it', async () => {
+      test('closes a run that another is in the way of as skipped, and counts it', async () => {
         await bringTo('running', store, claimOf());
         const at = SPRING_NIGHT + MINUTE;
         const result = await store.claim(claimOf({ scheduledTime: at, token: 'token-2' }));
@@ -168,6 +168,13 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         expect((await store.claim(claimOf())).run.reason).toBe('superseded');
       });
 
+      test('remembers the newest start when an older run starts after it', async () => {
+        await bringTo('finished', store, later);
+        await bringTo('finished', store, claimOf({ concurrencyPolicy: 'allow' }));
+        const before = await store.claim(claimOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
+        expect(before.run.blockedBy).toBe(later.runId);
+      });
+
       test('remembers the newest start when its run is pruned', async () => {
         await bringTo('finished', store, later);
         await store.prune(SPRING_NIGHT + 1000 * DAY, 10);
@@ -181,6 +188,16 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         const attempt = { number: 1, startedAt: SPRING_NIGHT + 1000 };
         expect(await store.start(JOB, RUN, 'token-1', attempt)).toBe(true);
         expect(await store.run(JOB, RUN)).toStrictEqual({ ...run, status: 'running', attempts: [attempt] });
+      });
+
+      test('answers the same again when the first answer was lost', async () => {
+        await store.claim(claimOf());
+        const attempt = { number: 1, startedAt: SPRING_NIGHT + 1000 };
+        const answers = [
+          await store.start(JOB, RUN, 'token-1', attempt),
+          await store.start(JOB, RUN, 'token-1', attempt),
+        ];
+        expect([answers, (await store.run(JOB, RUN))?.attempts]).toStrictEqual([[true, true], [attempt]]);
       });
 
       test.each([
@@ -409,13 +426,13 @@ export function describeRunStore(name: string, open: () => RunStore): void {
     });
 
     test('unfinished runs are those that are claimed or running, by job and creation', async () => {
-      const claims = (['till/close', 'shop/report', 'shop/backup'] as const).map((jobId) =>
-        claimOf({ jobId }),
-      );
-      const [close, report, backup] = claims as [Claim, Claim, Claim];
+      const concurrencyPolicy = 'allow';
+      const close = claimOf({ jobId: 'till/close' });
+      const report = claimOf({ jobId: 'shop/report' });
+      const backup = claimOf({ concurrencyPolicy });
+      const next = claimOf({ scheduledTime: SPRING_NIGHT + MINUTE, concurrencyPolicy });
       await bringTo('running', store, close);
       await bringTo('finished', store, report);
-      const next = claimOf({ scheduledTime: SPRING_NIGHT + MINUTE, concurrencyPolicy: 'allow' });
       await store.claim(next);
       await store.claim(backup);
       await store.answer(answerOf({ scheduledTime: SPRING_NIGHT - MINUTE }));

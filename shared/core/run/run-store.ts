@@ -81,7 +81,10 @@ export interface RunStore {
    * one, but counts as newest. Where both hold, the reason is `superseded`, not `overlap`.
    */
   claim(claim: Claim): Promise<ClaimResult>;
-  /** `claimed` to `running`, right before the command is started. False when the run is no longer the owner's. */
+  /**
+   * `claimed` to `running`, right before the command is started; the same again when asked again. False when the run is no longer
+   * the owner's.
+   */
   start(jobId: string, runId: string, token: string, attempt: Attempt): Promise<boolean>;
   /** Ends the run: state, counters, output and lock in one write. False when the run is no longer the owner's. */
   finish(finish: Finish): Promise<boolean>;

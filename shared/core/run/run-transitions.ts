@@ -1,7 +1,7 @@
-import { emptyState, type JobState, withFinished } from '../core/run/job-state.ts';
-import type { Attempt, Run } from '../core/run/run.ts';
-import { type Answer, type Claim, type ClaimResult, expiryOf, type Finish } from '../core/run/run-store.ts';
-import type { EpochMs } from '../core/schedule/zone-table.ts';
+import type { EpochMs } from '../schedule/zone-table.ts';
+import { emptyState, type JobState, withFinished } from './job-state.ts';
+import type { Attempt, Run } from './run.ts';
+import { type Answer, type Claim, type ClaimResult, expiryOf, type Finish } from './run-store.ts';
 
 /** A run as a store keeps it. */
 export interface StoredRun {
@@ -121,6 +121,17 @@ export function isUnfinished(status: Run['status']): boolean {
 /** Whether the run can still be started or given back under a token. */
 export function isClaimedBy(run: Run, token: string): boolean {
   return run.status === 'claimed' && isOwnedBy(run, token);
+}
+
+/** Whether the very same start was written before: its answer was lost, and it is asked again. */
+export function isStartedAs(run: Run, token: string, { number, startedAt }: Attempt): boolean {
+  const last = run.attempts.at(-1);
+  return (
+    run.status === 'running' &&
+    isOwnedBy(run, token) &&
+    last?.number === number &&
+    last.startedAt === startedAt
+  );
 }
 
 export function startedRun({ run, holdsLock }: StoredRun, attempt: Attempt): StoredRun {
