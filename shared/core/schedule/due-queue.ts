@@ -54,14 +54,14 @@ export class DueQueue<T> {
     const heap = this.#heap;
     let at = 0;
     for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      const right = heap[child + 1];
-      if (right !== undefined && right.instant < (heap[child] as Item<T>).instant) child++;
-      const below = heap[child] as Item<T>;
+      const left = heap[2 * at + 1];
+      const right = heap[2 * at + 2];
+      if (left === undefined) break;
+      const isRight = right !== undefined && right.instant < left.instant;
+      const below = isRight ? right : left;
       if (below.instant >= item.instant) break;
       heap[at] = below;
-      at = child;
+      at = 2 * at + (isRight ? 2 : 1);
     }
     heap[at] = item;
   }

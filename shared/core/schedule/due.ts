@@ -86,7 +86,7 @@ export function nextDue(timetable: Timetable, after: EpochMs): EpochMs | undefin
     const wall = nextWall(schedule, from + offset, end + offset);
     if (wall === wall) return (wall - offset) * MINUTE_MS;
     if (change === undefined) return undefined;
-    from = Math.max(from, end);
+    from = end;
   }
 }
 
@@ -104,7 +104,7 @@ export function previousDue(timetable: Timetable, before: EpochMs): EpochMs | un
     if (until >= segmentStart(zone, segment) && isMadeUpAtStart(timetable, segment)) {
       return segmentStart(zone, segment) * MINUTE_MS;
     }
-    until = Math.min(until, segmentStart(zone, segment) - 1);
+    until = segmentStart(zone, segment) - 1;
   }
   return undefined;
 }

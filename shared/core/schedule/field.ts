@@ -15,8 +15,23 @@ interface FieldRange {
   readonly hashMax: number;
 }
 
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const LONG_MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august'].concat([
+  'september',
+  'october',
+  'november',
+  'december',
+]);
+const LONG_DAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
+const short = (name: string) => name.slice(0, 3);
+const MONTHS = LONG_MONTHS.map(short);
+const DAYS = LONG_DAYS.map(short);
+
+/** The three letters to write instead when an item begins with a month or day that is written out, or cut elsewhere. */
+export function shortNameFor(item: string): string | undefined {
+  const word = /^[A-Za-z]{4,9}(?=[-,/]|$)/.exec(item)?.[0].toLowerCase();
+  const name = word && [...LONG_MONTHS, ...LONG_DAYS].find((one) => one.startsWith(word));
+  return name ? short(name) : undefined;
+}
 
 export const FIELD_RANGES: Readonly<Record<FieldName, FieldRange>> = {
   minute: { label: 'minute', min: 0, max: 59, names: [], hashMax: 59 },
@@ -40,7 +55,7 @@ export interface Field {
   readonly oversizedStep?: { readonly start: number; readonly end: number };
 }
 
-export type FieldFaultCode =
+type FieldFaultCode =
   | 'empty-list-item'
   | 'hash-needs-name'
   | 'reversed-range'
@@ -107,6 +122,12 @@ function readField(text: string, fieldName: FieldName, jobName: string | undefin
   return oversizedStep === undefined ? field : { ...field, oversizedStep };
 }
 
+/** Characters that look like a blank and separate nothing. */
+export const FALSE_BLANK = /[\u00a0\u000b\u000c\u2000-\u200b\u3000]/;
+
+/** Larger ones wrap in some crons. */
+const LARGEST_STEP = 999_999_999;
+
 /** Reads one item of a list: a value, a range, `*` or `H`, each with an optional step where crontab(5) has one. */
 class ItemReader {
   oversizedStep: Field['oversizedStep'];
@@ -160,7 +181,7 @@ class ItemReader {
     const step = this.#step(low, high);
     this.#end();
     if (low > high) {
-      const list = this.#fieldName === 'dayOfWeek' && high === 0 ? `${low}-7` : this.#wrap(low, high);
+      const list = step === undefined ? this.#wrap(low, high) : this.#wrapInSteps(low, high, step);
       throw this.#fault('reversed-range', 0, this.#text.length, {
         message: `${this.#range.label} range \`${this.#text}\` runs backwards (${low} to ${high}): some crons never run it, others wrap it`,
         help: `write \`${list}\``,
@@ -172,9 +193,18 @@ class ItemReader {
 
   #wrap(low: number, high: number): string {
     const { min, max } = this.#range;
-    const last = this.#fieldName === 'dayOfWeek' ? 6 : max;
+    const isDayOfWeek = this.#fieldName === 'dayOfWeek';
+    if (isDayOfWeek && high === 0) return `${low}-7`;
     const span = (from: number, to: number) => (from === to ? `${from}` : `${from}-${to}`);
-    return `${span(low, last)},${span(min, high)}`;
+    return `${span(low, isDayOfWeek ? 6 : max)},${span(min, high)}`;
+  }
+
+  #wrapInSteps(low: number, high: number, step: number): string {
+    const { min, max } = this.#range;
+    const size = (this.#fieldName === 'dayOfWeek' ? 6 : max) - min + 1;
+    const values: number[] = [];
+    for (let value = low; value <= high + size; value += step) values.push(((value - min) % size) + min);
+    return values.join(',');
   }
 
   /** `H`, `H(a-b)`, `H/n`, `H(a-b)/n`: a stable value, or a stable start of a step, from the job's name (as Jenkins). */
@@ -193,7 +223,7 @@ class ItemReader {
       if (low > high) {
         throw this.#fault('reversed-range', 0, this.#text.length, {
           message: `${this.#range.label} range of \`${this.#text}\` runs backwards`,
-          help: `write \`H(${high}-${low})\``,
+          help: 'a range of `H` cannot wrap: write the lower value first, on one side of the wrap',
         });
       }
     }
@@ -260,10 +290,10 @@ class ItemReader {
     }
     this.#at = start + digits.length;
     const step = Number(digits);
-    if (step < 1 || digits.length > 9) {
+    if (step < 1 || step > LARGEST_STEP) {
       throw this.#fault('value-out-of-range', start, this.#at, {
-        message: `${this.#range.label} step must be 1 or more, got ${shown(digits)}`,
-        help: 'remove the step, or write a whole number from 1',
+        message: `${this.#range.label} step must be 1-${LARGEST_STEP}, got ${shown(digits)}`,
+        help: step < 1 ? 'remove the step, or write a whole number from 1' : 'remove the step',
       });
     }
     if (step > high - low) {
@@ -287,7 +317,7 @@ class ItemReader {
         });
       }
     }
-    const blank = /[\u00a0\u000b\u000c\u2000-\u200b\u3000]/.exec(rest);
+    const blank = FALSE_BLANK.exec(rest);
     if (blank !== null) {
       return this.#fault('unknown-value', this.#at + blank.index, this.#at + blank.index + 1, {
         message: `${label} contains a character that looks like a blank and is none (U+${blank[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')})`,
@@ -296,9 +326,13 @@ class ItemReader {
     }
     const allowed = names.length > 0 ? `${min}-${max} or ${names[0]}-${names.at(-1)}` : `${min}-${max}`;
     const whole = this.#at === 0 || /^[A-Za-z]/.test(rest);
+    const shortName = names.length > 0 ? shortNameFor(rest) : undefined;
     return this.#fault('unknown-value', whole ? 0 : this.#at, this.#text.length, {
       message: `${label} must be ${allowed}, got ${shown(this.#text)}`,
-      help: 'the fields are, in order: minute hour day-of-month month day-of-week',
+      help:
+        shortName !== undefined && names.includes(shortName)
+          ? `names have three letters: write \`${shortName}\``
+          : 'the fields are, in order: minute hour day-of-month month day-of-week',
     });
   }
 

@@ -21,10 +21,13 @@ const MONTHS = [
 /** A schedule in English, exact though not always short: `at 02:30, on Monday to Friday`. */
 export function scheduleWords(schedule: Schedule): string {
   const [minute = '', hour = '', dayOfMonth = '', month = '', dayOfWeek = ''] = schedule.text.split(' ');
-  const parts = [timeWords(minute, hour)];
+  const parts = [timeWords(hasAll(minute) ? '*' : minute, hasAll(hour) ? '*' : hour)];
+  const isEveryDay = !schedule.bothDaysMustMatch && (hasAll(dayOfMonth) || hasAll(dayOfWeek));
   const byMonth =
-    dayOfMonth === '*' ? undefined : `on day ${fieldWords(dayOfMonth, 'dayOfMonth')} of the month`;
-  const byWeek = dayOfWeek === '*' ? undefined : `on ${fieldWords(dayOfWeek, 'dayOfWeek')}`;
+    isEveryDay || hasAll(dayOfMonth)
+      ? undefined
+      : `on day ${fieldWords(dayOfMonth, 'dayOfMonth')} of the month`;
+  const byWeek = isEveryDay || hasAll(dayOfWeek) ? undefined : `on ${fieldWords(dayOfWeek, 'dayOfWeek')}`;
   if (byMonth !== undefined && byWeek !== undefined) {
     parts.push(
       schedule.bothDaysMustMatch
@@ -36,7 +39,7 @@ export function scheduleWords(schedule: Schedule): string {
   } else if (!/^\*|every/.test(parts[0] as string)) {
     parts.push('every day');
   }
-  if (month !== '*') parts.push(`in ${fieldWords(month, 'month')}`);
+  if (!hasAll(month)) parts.push(`in ${fieldWords(month, 'month')}`);
   return parts.join(', ');
 }
 
@@ -68,10 +71,15 @@ function timeWords(minute: string, hour: string): string {
   const inHours = hour === '*' ? '' : `, in hour ${fieldWords(hour, 'hour')}`;
   if (minute === '*') return `every minute${inHours}`;
   const step = /^\*\/(\d+)$/.exec(minute)?.[1];
-  if (step !== undefined && 60 % Number(step) === 0)
+  if (step !== undefined && Number(step) < 60 && 60 % Number(step) === 0)
     return `every ${step === '1' ? 'minute' : `${step} minutes`}${inHours}`;
   const ofHours = hour === '*' ? 'of every hour' : `of hour ${fieldWords(hour, 'hour')}`;
   return `at minute ${fieldWords(minute, 'minute')} ${ofHours}`;
+}
+
+/** Whether the field lists every value by a `*` without a step. */
+function hasAll(field: string): boolean {
+  return field.split(',').includes('*');
 }
 
 /** The values when the field is a short list of them. */
@@ -95,7 +103,6 @@ function itemWords(item: string, name: FieldName): string {
       values.push(word(String(value)));
     return [...new Set(values)].join(', ');
   }
-  if (range === '*') return 'any';
   return high === undefined ? word(low as string) : `${word(low as string)} to ${word(high)}`;
 }
 
