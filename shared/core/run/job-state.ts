@@ -22,6 +22,11 @@ export function emptyState(jobId: string): JobState {
   return { jobId, runs: {}, attempts: 0 };
 }
 
+/** Ends that say that the job did not do its work. */
+function isFailure(status: FinalStatus): boolean {
+  return status === 'failed' || status === 'timed-out' || status === 'lost';
+}
+
 /** The state after a run of the job became final. Skipped and missed runs count, but are no last run. */
 export function withFinished(state: JobState, run: Run): JobState {
   const { status, finishedAt } = run;
@@ -41,6 +46,8 @@ export function withFinished(state: JobState, run: Run): JobState {
       ...(startedAt === undefined ? {} : { startedAt }),
       ...(exitCode === undefined ? {} : { exitCode }),
     },
-    ...(status === 'succeeded' ? { lastSuccessAt: finishedAt } : { lastFailureAt: finishedAt }),
+    // Somebody stopped a cancelled run: that says nothing about the job.
+    ...(status === 'succeeded' && { lastSuccessAt: finishedAt }),
+    ...(isFailure(status) && { lastFailureAt: finishedAt }),
   };
 }

@@ -4,7 +4,7 @@ import { type EpochMs, MINUTE_MS } from '../schedule/zone-table.ts';
 import { type Reason, startBy, type Trigger } from './run.ts';
 
 /** Started within this after its time, a run is on time, and no catch-up rule asks about it. Milliseconds. */
-const ON_TIME_MS = MINUTE_MS;
+export const ON_TIME_MS = MINUTE_MS;
 
 export interface SettlePolicy {
   readonly catchUp: CatchUpPolicy;
@@ -40,7 +40,7 @@ export function settle(
   const newest = previousDue(timetable, now + 1);
   if (newest === undefined || newest <= after) return { missed: [] };
   const aliveFrom = Math.max(after + 1, firstAlive(timetable, after, now, startingDeadlineMs));
-  const missed = span(timetable, after, Math.min(aliveFrom - 1, newest), 'too-late');
+  const missed = span(timetable, after, aliveFrom - 1, 'too-late');
   if (newest < aliveFrom) return { missed };
   const isOnTime = now - newest < ON_TIME_MS;
   if (catchUp === 'none') {
