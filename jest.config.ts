@@ -3,4 +3,6 @@ export default {
   roots: ['<rootDir>/test'],
   transform: {},
   extensionsToTreatAsEsm: ['.ts'],
+  // Machines are small and busy: only what hangs shall fail for its time. Milliseconds.
+  testTimeout: 120_000,
 };

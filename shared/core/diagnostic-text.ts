@@ -4,7 +4,7 @@ import { LineIndex } from './source.ts';
 /** Paints a text for its role; the identity where there are no colours. */
 export type Paint = (role: Severity | 'help' | 'frame', text: string) => string;
 
-export const PLAIN: Paint = (_role, text) => text;
+const PLAIN: Paint = (_role, text) => text;
 
 /** Widest piece of a line that a frame shows. Characters. */
 const FRAME_WIDTH = 120;
@@ -56,12 +56,11 @@ export class DiagnosticRenderer {
     const { code, severity, message, help, span } = diagnostic;
     const start = this.#lines.position(span.start);
     const end = this.#lines.position(Math.max(span.start, span.end - 1));
-    const data = (text: string) =>
-      text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+    const data = (text: string) => printable(text).replaceAll('%', '%25');
     const property = (text: string) => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
     const place = `file=${property(this.#file)},line=${start.line},endLine=${end.line},col=${start.column},endColumn=${end.column + 1}`;
-    const body = help === undefined ? message : `${message}\nhelp: ${help}`;
-    return `::${severity === 'note' ? 'notice' : severity} ${place},title=${property(code)}::${data(body)}`;
+    const body = help === undefined ? data(message) : `${data(message)}%0Ahelp: ${data(help)}`;
+    return `::${severity === 'note' ? 'notice' : severity} ${place},title=${property(code)}::${body}`;
   }
 
   /** `path:line:column`, the form that editors and terminals turn into a link. */
@@ -90,26 +89,28 @@ export class DiagnosticRenderer {
   }
 }
 
+/** Control characters, what changes the direction of text or has no width, and halves of a surrogate pair. */
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{d800}-\u{dfff}]/gu;
+
 /** Tabs become blanks, and what would move the cursor or colour a terminal is written as an escape. */
 export function printable(text: string): string {
   return text
     .replaceAll('\t', ' ')
-    .replace(
-      /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-      (character) => `\\u{${character.charCodeAt(0).toString(16)}}`,
-    );
+    .replace(UNPRINTABLE, (character) => `\\u{${character.charCodeAt(0).toString(16)}}`);
 }
 
-/** Terminal columns of a printable text: East Asian wide characters take two. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const COMBINING = /\p{Mn}/u;
+
+/** Terminal columns of a printable text: East Asian wide characters and pictures take two, combining marks none. */
 function columns(text: string): number {
   let count = 0;
   for (const character of text) {
-    count +=
-      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u.test(
-        character,
-      )
-        ? 2
-        : 1;
+    if (character < '\u0300') count++;
+    else if (WIDE.test(character)) count += 2;
+    else if (!COMBINING.test(character)) count++;
   }
   return count;
 }

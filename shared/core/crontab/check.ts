@@ -32,7 +32,7 @@ export function checkCrontab(source: string | Uint8Array, options: CheckOptions)
   if (text.length > LONGEST_FILE) {
     sink.add({
       code: 'file-too-large',
-      span: { start: 0, end: 1 },
+      span: { start: 0, end: 0 },
       message: `the file has ${text.length} characters; a crontab has at most ${LONGEST_FILE}`,
       help: 'is this the right file? If so, split it',
     });
@@ -45,6 +45,8 @@ export function checkCrontab(source: string | Uint8Array, options: CheckOptions)
   return { text, crontab, names, diagnostics: sink.finish() };
 }
 
+const REPLACEMENT = '\ufffd';
+
 function decode(bytes: Uint8Array, sink: DiagnosticSink): string {
   const decode = (part: Uint8Array, fatal: boolean) =>
     new TextDecoder('utf-8', { fatal, ignoreBOM: true }).decode(part);
@@ -53,19 +55,19 @@ function decode(bytes: Uint8Array, sink: DiagnosticSink): string {
   } catch {
     const text = decode(bytes, false);
     // The first replacement character that the file does not itself contain marks the first bad byte.
-    let at = text.indexOf('\ufffd');
     const encoder = new TextEncoder();
-    while (at !== -1) {
-      const before = encoder.encode(text.slice(0, at)).length;
-      const isReal = bytes[before] === 0xef && bytes[before + 1] === 0xbf && bytes[before + 2] === 0xbd;
-      if (!isReal) break;
-      at = text.indexOf('\ufffd', at + 1);
+    let at = text.indexOf(REPLACEMENT);
+    let byte = encoder.encode(text.slice(0, at)).length;
+    while (bytes[byte] === 0xef && bytes[byte + 1] === 0xbf && bytes[byte + 2] === 0xbd) {
+      const next = text.indexOf(REPLACEMENT, at + 1);
+      byte += encoder.encode(text.slice(at, next)).length;
+      at = next;
     }
     sink.add({
       code: 'not-utf-8',
       span: { start: at, end: at + 1 },
       message: 'the file is not UTF-8 from here on',
-      help: 'save the file as UTF-8',
+      help: 'save the file as UTF-8 text',
     });
     return text;
   }
@@ -74,10 +76,10 @@ function decode(bytes: Uint8Array, sink: DiagnosticSink): string {
 /** Only root could run commands as somebody else, and a daemon that is root for that is none to trust. */
 function reportForeignUsers(crontab: Crontab, user: string, sink: DiagnosticSink): void {
   for (const entry of crontab.entries) {
-    if (entry.user === undefined || entry.user === user) continue;
+    if (entry.userSpan === undefined || entry.user === user) continue;
     sink.add({
       code: 'foreign-user',
-      span: entry.span,
+      span: entry.userSpan,
       message: `this entry is for user \`${entry.user}\`, and commands run as \`${user}\``,
       help: `start a daemon as \`${entry.user}\` for it, or write \`${user}\` if that is meant`,
     });

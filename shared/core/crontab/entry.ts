@@ -19,6 +19,7 @@ export interface Entry {
   readonly zone: string | undefined;
   /** The user column of a system crontab. */
   readonly user: string | undefined;
+  readonly userSpan: Span | undefined;
   /** Command as written, with `%` and backslashes. */
   readonly commandText: string;
   readonly commandSpan: Span;

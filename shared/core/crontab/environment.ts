@@ -133,5 +133,7 @@ export function readSettingLine(line: string): SettingLine | undefined {
     valueStart: at,
     valueEnd: close + 1,
   };
-  return line.slice(close + 1).trim() === '' ? setting : { ...setting, fault: 'text-after-quote' };
+  let rest = close + 1;
+  while (isBlank(line[rest])) rest++;
+  return rest === line.length ? setting : { ...setting, fault: 'text-after-quote' };
 }

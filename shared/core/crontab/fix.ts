@@ -12,8 +12,8 @@ export interface Fixed {
  * Every other character stays. A crontab with other faults is left alone: they want a person.
  */
 export function fixCrontab({ text, crontab, names, diagnostics }: CheckedCrontab): Fixed {
-  const faults = diagnostics.list.filter(({ severity }) => severity === 'error');
-  if (faults.some(({ code }) => code !== 'missing-final-newline')) {
+  const newlineAdded = diagnostics.list.some(({ code }) => code === 'missing-final-newline');
+  if (diagnostics.count('error') > (newlineAdded ? 1 : 0)) {
     return { text, namesAdded: 0, newlineAdded: false };
   }
   const parts: string[] = [];
@@ -28,7 +28,6 @@ export function fixCrontab({ text, crontab, names, diagnostics }: CheckedCrontab
     namesAdded++;
   }
   parts.push(text.slice(copied));
-  const newlineAdded = faults.length > 0;
   if (newlineAdded) parts.push('\n');
   return { text: parts.join(''), namesAdded, newlineAdded };
 }

@@ -1,11 +1,11 @@
 import type { DiagnosticCode, DiagnosticSink } from '../diagnostic.ts';
 import { clockChangeEffects } from '../schedule/clock-changes.ts';
 import { nextDue, type Timetable } from '../schedule/due.ts';
-import { canFire } from '../schedule/schedule.ts';
+import { canFire, type Schedule } from '../schedule/schedule.ts';
 import { zoneTable } from '../schedule/zone-data.ts';
 import type { EpochMs, ZoneTable } from '../schedule/zone-table.ts';
 import type { Span } from '../source.ts';
-import { firstUnescapedPercent, splitCommand } from './command.ts';
+import { firstUnescapedPercent } from './command.ts';
 import type { Crontab, Entry, EnvironmentSetting } from './entry.ts';
 import { shellSkeleton } from './shell.ts';
 import { durationText } from './values.ts';
@@ -40,8 +40,13 @@ type Report = (code: DiagnosticCode, span: Span, message: string, help: string) 
 
 // Environment settings
 
+/** Names of files to read first: the shells expand their values themselves. `MAILTO` has a finding of its own. */
+const EXPANDED_BY_SHELLS = new Set(['BASH_ENV', 'ENV', 'MAILTO']);
+
 const CREDENTIAL_NAME =
-  /(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY)(?:_ID)?$/i;
+  /(?:PASSWORD|PASSWD|PASSPHRASE|(?:^|_|DB|SSH)PASS|(?:^|_)(?:PWD|SECRET|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY))(?:_ID)?$/i;
+/** Values of variables that say whether there is a credential, or where. */
+const NO_CREDENTIAL = /^(?:|\/.*|true|false|yes|no|on|off|[01])$/i;
 /** `scheme://user:password@host` */
 const URL_WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i;
 
@@ -49,7 +54,7 @@ function lintSetting(setting: EnvironmentSetting, sink: DiagnosticSink): void {
   const { name, value, valueSpan, span, allowed } = setting;
   const nameSpan = { start: span.start, end: span.start + name.length };
   const isCredentialName = CREDENTIAL_NAME.test(name) && !['PWD', 'OLDPWD'].includes(name);
-  if ((isCredentialName && value !== '' && !value.startsWith('/')) || URL_WITH_PASSWORD.test(value)) {
+  if ((isCredentialName && !NO_CREDENTIAL.test(value)) || URL_WITH_PASSWORD.test(value)) {
     sink.add(
       {
         code: 'credential-in-setting',
@@ -71,20 +76,20 @@ function lintSetting(setting: EnvironmentSetting, sink: DiagnosticSink): void {
       allowed,
     );
   }
-  const trap = /\$[A-Za-z_{(]|(?:^|:)~(?=\/|:|$)/.exec(value);
-  if (trap !== null && name !== 'MAILTO') {
+  const trap = /\$[A-Za-z_{(]|`(?=[^`]+`)|(?:^|:)~(?=\/|:|$)/.exec(value);
+  if (trap !== null && !EXPANDED_BY_SHELLS.has(name)) {
     sink.add(
       {
         code: 'unexpanded-setting',
         span: valueSpan,
-        message: `no shell reads a setting: \`${trap[0].includes('~') ? '~' : '$'}\` in \`${name}\` stays as it is written`,
+        message: `no shell reads a setting: ${trap[0].includes('~') ? '`~`' : trap[0].startsWith('$') ? '`$`' : 'a backquote'} in \`${name}\` stays as it is written`,
         help: 'write the full value, or set the variable in the command',
       },
       allowed,
     );
   }
   if (
-    /[ \t][\d*][\d*,/-]*[ \t]+[\d*][\d*,/-]*[ \t]+[\d*]\S*[ \t]+[\d*A-Za-z]\S*[ \t]+[\d*A-Za-z]\S*[ \t]+\S/.test(
+    /(?:^|[ \t])[\d*][\d*,/-]*[ \t]+[\d*][\d*,/-]*[ \t]+[\d*]\S*[ \t]+[\d*A-Za-z]\S*[ \t]+[\d*A-Za-z]\S*[ \t]+\S/.test(
       value,
     )
   ) {
@@ -160,7 +165,6 @@ function remember<T>(memory: Map<string, T>, key: string, make: () => T): T {
 function lintSchedule(entry: Entry, memory: LintMemory, report: Report): void {
   const { schedule, scheduleSpan } = entry;
   if (schedule === undefined) return;
-  const [, , dayOfMonth, , dayOfWeek] = schedule.text.split(' ');
   if (!canFire(schedule)) {
     report(
       'never-fires',
@@ -170,30 +174,19 @@ function lintSchedule(entry: Entry, memory: LintMemory, report: Report): void {
     );
     return;
   }
-  if (dayOfMonth !== '*' && dayOfWeek !== '*') {
-    report(
-      'both-day-fields',
-      scheduleSpan,
-      schedule.bothDaysMustMatch
-        ? `a day field that begins with \`*\` makes cron want both: day of month \`${dayOfMonth}\` and day of week \`${dayOfWeek}\``
-        : `with both day fields set cron runs on either: day of month \`${dayOfMonth}\` or day of week \`${dayOfWeek}\``,
-      schedule.bothDaysMustMatch
-        ? 'if that is meant, say so by `# kuber-cron: allow=both-day-fields`'
-        : 'for both, let the command test the date; if either is meant, say so by `# kuber-cron: allow=both-day-fields`',
-    );
-  }
+  lintDays(schedule, scheduleSpan, report);
   const { skipped, repeated } = memory.clockChanges(entry);
   const zone = memory.timetable(entry)?.zone;
   if (zone === undefined || (skipped === undefined && repeated === undefined)) return;
   const facts: string[] = [];
   if (skipped !== undefined) {
     facts.push(
-      `on ${skipped.at.slice(0, 10)} the clocks skip ${skipped.walls.join(', ')}, and it starts once, at ${skipped.at.slice(11, 16)}`,
+      `on ${skipped.at.slice(0, 10)} the clocks skip ${skipped.walls.join(', ')}, and it starts ${skipped.merged > 1 ? 'once, ' : ''}at ${skipped.at.slice(11, 16)}${skipped.merged > 1 ? '' : ' instead'}`,
     );
   }
   if (repeated !== undefined) {
     facts.push(
-      `on ${repeated.at.slice(0, 10)} ${repeated.walls.join(', ')} comes twice, and it starts the first time only`,
+      `on ${repeated.at.slice(0, 10)} ${repeated.walls.join(', ')} ${repeated.walls.length > 1 ? 'come' : 'comes'} twice, and it starts the first time only`,
     );
   }
   if (skipped !== undefined && skipped.merged > 1) {
@@ -201,7 +194,7 @@ function lintSchedule(entry: Entry, memory: LintMemory, report: Report): void {
       'merged-starts',
       scheduleSpan,
       `in ${zone.zone} ${skipped.merged} starts become one: ${facts.join('; ')}`,
-      'choose times outside the clock change, or a zone without one by `CRON_TZ=UTC`',
+      'if that is fine, say so by `# kuber-cron: allow=merged-starts`; else choose other times, or a zone without clock changes by `CRON_TZ=UTC`',
     );
     return;
   }
@@ -213,9 +206,49 @@ function lintSchedule(entry: Entry, memory: LintMemory, report: Report): void {
   );
 }
 
+const EVERY_DAY_OF_MONTH = 0xffff_fffe | 0;
+const EVERY_DAY_OF_WEEK = 0x7f;
+
+function lintDays(schedule: Schedule, span: Span, report: Report): void {
+  const { bothDaysMustMatch } = schedule;
+  const [, , dayOfMonth = '', , dayOfWeek = ''] = schedule.text.split(' ');
+  if (dayOfMonth === '*' || dayOfWeek === '*') return;
+  const isEveryDayOfMonth = schedule.dayOfMonth === EVERY_DAY_OF_MONTH;
+  const isEveryDayOfWeek = schedule.dayOfWeek === EVERY_DAY_OF_WEEK;
+  if (bothDaysMustMatch) {
+    // Where one side is every day the other decides alone, as everybody expects.
+    if (isEveryDayOfMonth || isEveryDayOfWeek) return;
+    report(
+      'both-day-fields',
+      span,
+      `a day field that begins with \`*\` makes cron want both: day of month \`${dayOfMonth}\` and day of week \`${dayOfWeek}\``,
+      'if that is meant, say so by `# kuber-cron: allow=both-day-fields`',
+    );
+    return;
+  }
+  const everyDay = isEveryDayOfMonth ? dayOfMonth : isEveryDayOfWeek ? dayOfWeek : undefined;
+  report(
+    'both-day-fields',
+    span,
+    `with both day fields set cron runs on either: day of month \`${dayOfMonth}\` or day of week \`${dayOfWeek}\`${everyDay === undefined ? '' : `, and \`${everyDay}\` is every day`}`,
+    everyDay === undefined
+      ? 'for both, let the command test the date; if either is meant, say so by `# kuber-cron: allow=both-day-fields`'
+      : `write \`*\` in place of \`${everyDay}\``,
+  );
+}
+
+/** What two starts are apart at least, told from the fields alone. Milliseconds. */
+function leastGap({ minuteLow, minuteHigh, hour }: Schedule): number {
+  const isOne = (bits: number) => (bits & (bits - 1)) === 0;
+  const isOneMinute = minuteLow === 0 ? isOne(minuteHigh) : minuteHigh === 0 && isOne(minuteLow);
+  if (!isOneMinute) return 60_000;
+  return isOne(hour) ? 86_400_000 : 3_600_000;
+}
+
 function lintTimeout(entry: Entry, memory: LintMemory, report: Report): void {
   const { timeout } = entry.options;
   if (timeout === undefined || entry.options['concurrency-policy'] === 'allow') return;
+  if (entry.schedule === undefined || timeout <= leastGap(entry.schedule)) return;
   const gap = memory.shortestGap(entry);
   if (timeout <= gap) return;
   const own = entry.directives.find((directive) => directive.key === 'timeout');
@@ -253,7 +286,7 @@ function lintCommand(entry: Entry, report: Report): void {
   if (FIELD_LIKE.test(entry.user ?? firstWord) && (secondWord !== undefined || entry.user !== undefined)) {
     report(
       'sixth-field',
-      entry.user === undefined ? at(0, firstWord.length) : entry.scheduleSpan,
+      entry.userSpan ?? at(0, firstWord.length),
       `\`${entry.user ?? firstWord}\` stands after five time fields, so it is the ${entry.user === undefined ? 'program that runs' : 'user'}`,
       'a crontab has no seconds and no years: remove the extra field',
     );
@@ -263,6 +296,16 @@ function lintCommand(entry: Entry, report: Report): void {
       at(0, firstWord.length),
       `\`${firstWord}\` is run as a program: only system crontabs such as /etc/crontab have a user column`,
       'remove the user, or read the file with `--system`',
+    );
+  }
+
+  const marker = commandText.includes('kuber-cron:') ? /#[ \t]*kuber-cron:/.exec(commandText) : null;
+  if (marker !== null) {
+    report(
+      'near-miss-directive',
+      at(marker.index, marker.index + marker[0].length),
+      'a directive line is a line of its own: behind a command it is part of the command',
+      'put it on the line above the entry',
     );
   }
 
@@ -284,11 +327,16 @@ function lintCommand(entry: Entry, report: Report): void {
       'put the command into a script, so that every cron means the same',
     );
   }
-  lintShell(entry, percent !== -1, report);
+  lintShell(entry, percent, report);
 }
 
-function lintShell(entry: Entry, hasInput: boolean, report: Report): void {
+/** Every command that a rule below may object to has one of these; most have none. */
+const WORTH_A_LOOK = /['"`\\]|2>&1[ \t]+1?>|\[\[|&>|<\(|source/;
+
+/** @param percent offset of the `%` that ends the command, or -1 */
+function lintShell(entry: Entry, percent: number, report: Report): void {
   const { commandText, commandSpan, environment } = entry;
+  if (!WORTH_A_LOOK.test(commandText)) return;
   const shell = environment.get('SHELL') ?? '/bin/sh';
   if (!/(?:^|\/)(?:ba|da|a|k|z|mk|ya)?sh$/.test(shell)) return;
   if (/(?<!\\)(?:\\\\)*\\$/.test(commandText)) {
@@ -300,7 +348,8 @@ function lintShell(entry: Entry, hasInput: boolean, report: Report): void {
     );
     return;
   }
-  const { command } = hasInput ? splitCommand(commandText) : { command: commandText };
+  const hasInput = percent !== -1;
+  const command = hasInput ? commandText.slice(0, percent) : commandText;
   const skeleton = shellSkeleton(command);
   const span = (start: number, end: number) => ({
     start: commandSpan.start + start,
@@ -331,10 +380,10 @@ function lintShell(entry: Entry, hasInput: boolean, report: Report): void {
   for (const { pattern, what } of BASH_ONLY) {
     const found = pattern.exec(skeleton.text);
     if (found === null) continue;
-    const start = found.index + found[0].length - found[0].trimStart().replace(/^[;&|(]+\s*/, '').length;
+    const start = found.index + (found[1]?.length ?? 0);
     report(
       'bash-syntax',
-      span(start, found.index + found[0].trimEnd().length),
+      span(start, found.index + found[0].length),
       `${what} is bash, but the command runs under \`${shell}\``,
       'write `SHELL=/bin/bash` above the entry, or use what POSIX has',
     );
@@ -342,9 +391,10 @@ function lintShell(entry: Entry, hasInput: boolean, report: Report): void {
   }
 }
 
+/** What stands before a finding is the first group. */
 const BASH_ONLY = [
-  { pattern: /(?:^|[;&|(]|\b(?:if|while|until|then|do|else|!)\s)\s*\[\[\s/, what: '`[[`' },
-  { pattern: /(?:^|[;&|(]|\b(?:then|do|else)\s)\s*source\s/, what: '`source`' },
+  { pattern: /((?:^|[;&|(]|\b(?:if|while|until|then|do|else|!)\s)\s*)\[\[(?=\s)/, what: '`[[`' },
+  { pattern: /((?:^|[;&|(]|\b(?:then|do|else)\s)\s*)source(?=\s)/, what: '`source`' },
   { pattern: /(?<![<>\d])&>>?/, what: '`&>`' },
   { pattern: /<\(/, what: '`<(…)`' },
 ] as const;
@@ -362,11 +412,13 @@ function lintCrowd({ entries, allowedInFile }: Crontab, sink: DiagnosticSink): v
   for (const [schedule, jobs] of bySchedule) {
     const days = schedule.text.split(' ').slice(2).join(' ');
     const counts = remember(perDays, days, () => new Uint32Array(1440));
-    for (let time = 0; time < 1440; time++) {
-      const minute = time % 60;
-      const bits = minute < 32 ? schedule.minuteLow : schedule.minuteHigh;
-      const hasHour = (schedule.hour & (1 << Math.floor(time / 60))) !== 0;
-      if (hasHour && (bits & (1 << (minute & 31))) !== 0) counts[time] = (counts[time] as number) + jobs;
+    for (let hour = 0; hour < 24; hour++) {
+      if ((schedule.hour & (1 << hour)) === 0) continue;
+      for (let minute = 0; minute < 60; minute++) {
+        const bits = minute < 32 ? schedule.minuteLow : schedule.minuteHigh;
+        const time = hour * 60 + minute;
+        if ((bits & (1 << (minute & 31))) !== 0) counts[time] = (counts[time] as number) + jobs;
+      }
     }
   }
   const everyDay = perDays.get('* * *') ?? new Uint32Array(1440);
@@ -398,7 +450,7 @@ function lintNames({ entries, allowedInFile }: Crontab, sink: DiagnosticSink): v
   if (first === undefined || allowedInFile.has('unnamed-jobs')) return;
   sink.add({
     code: 'unnamed-jobs',
-    span: first.span,
+    span: first.scheduleSpan,
     message: `${unnamed.length} of ${entries.length} jobs ${unnamed.length === 1 ? 'has' : 'have'} no name: a job without one loses its history when its command changes`,
     help: 'write `# kuber-cron: name=…` above each; `check --fix` does it',
   });

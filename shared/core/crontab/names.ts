@@ -15,12 +15,14 @@ const PROGRAM_MAX_LENGTH = NAME_MAX_LENGTH - 9;
  */
 export function assignNames(entries: readonly Entry[], sink: DiagnosticSink): readonly string[] {
   const byCommand = new Map<string, number>();
-  for (const { options, commandText } of entries) {
-    if (options.name === undefined) byCommand.set(commandText, (byCommand.get(commandText) ?? 0) + 1);
+  // Named ones count too: else naming one of two would rename the other.
+  for (const entry of entries) {
+    const command = commandOf(entry);
+    byCommand.set(command, (byCommand.get(command) ?? 0) + 1);
   }
   const owners = new Map<string, Entry>();
   return entries.map((entry) => {
-    const name = entry.options.name ?? derivedName(entry, (byCommand.get(entry.commandText) as number) > 1);
+    const name = entry.options.name ?? derivedName(entry, (byCommand.get(commandOf(entry)) as number) > 1);
     const owner = owners.get(name);
     if (owner === undefined) owners.set(name, entry);
     else reportClash(name, owner, entry, sink);
@@ -28,11 +30,17 @@ export function assignNames(entries: readonly Entry[], sink: DiagnosticSink): re
   });
 }
 
+/** Editors cut blanks at the end of a line: they are no part of a job's identity. */
+function commandOf(entry: Entry): string {
+  return entry.commandText.trimEnd();
+}
+
 function derivedName(entry: Entry, isShared: boolean): string {
   const program = tameName(programName(entry.commandText), PROGRAM_MAX_LENGTH) || 'job';
+  const command = commandOf(entry);
   const identity = isShared
-    ? [entry.commandText, entry.schedule?.text ?? '@reboot', entry.zone ?? '', entry.user ?? ''].join('\n')
-    : entry.commandText;
+    ? [command, entry.schedule?.text ?? '@reboot', entry.zone ?? '', entry.user ?? ''].join('\n')
+    : command;
   return `${program}-${shortHash(identity)}`;
 }
 
@@ -45,6 +53,16 @@ function reportClash(name: string, first: Entry, entry: Entry, sink: DiagnosticS
       span: nameSpan,
       message: `the name \`${name}\` is taken`,
       help: 'give each job a name of its own',
+      related,
+    });
+    return;
+  }
+  if (first.options.name !== undefined) {
+    sink.add({
+      code: 'duplicate-name',
+      span: entry.scheduleSpan,
+      message: `the name \`${name}\`, which this entry gets without one of its own, is taken`,
+      help: 'name it by `# kuber-cron: name=…`',
       related,
     });
     return;

@@ -8,14 +8,15 @@ import {
   readName,
   readOneOf,
   readQuantity,
+  readSuspension,
   readText,
   readVariableName,
   readWhole,
 } from './values.ts';
 
 export const CONCURRENCY_POLICIES = ['allow', 'forbid', 'replace'] as const;
-export const CATCH_UP_POLICIES = ['none', 'once', 'all'] as const;
-export const TARGETS = ['daemon', 'kubernetes', 'aws'] as const;
+const CATCH_UP_POLICIES = ['none', 'once', 'all'] as const;
+const TARGETS = ['daemon', 'kubernetes', 'aws'] as const;
 
 export type ConcurrencyPolicy = (typeof CONCURRENCY_POLICIES)[number];
 export type CatchUpPolicy = (typeof CATCH_UP_POLICIES)[number];
@@ -75,7 +76,12 @@ export const OPTIONS: { readonly [K in OptionKey]-?: OptionSpec<K> } = {
   'catch-up': { meaning: 'which runs are made up for after downtime', read: readOneOf(CATCH_UP_POLICIES) },
   'late-after': { meaning: 'not started this long after its time: late', read: readDuration },
   'slow-after': { meaning: 'running longer than this: slow', read: readDuration },
-  suspend: { meaning: 'planned but not started', read: readText(500), flag: true, ofOneJob: true },
+  suspend: {
+    meaning: 'planned but not started; the value is the reason',
+    read: readSuspension,
+    flag: true,
+    ofOneJob: true,
+  },
   targets: { meaning: 'where the entry runs', read: readList(readOneOf(TARGETS)) },
   memory: { meaning: 'memory that the command may use', read: readQuantity },
   'cpu-time': { meaning: 'CPU time that the command may use', read: readDuration },

@@ -2,14 +2,30 @@ import {
   type AllowedCodes,
   type DiagnosticCode,
   type DiagnosticSink,
+  type Finding,
   NOTHING_ALLOWED,
 } from '../diagnostic.ts';
 import { nearest } from '../nearest.ts';
-import { FIELD_NAMES, FIELD_RANGES, type Field, type FieldName, parseField } from '../schedule/field.ts';
+import {
+  FALSE_BLANK,
+  FIELD_NAMES,
+  FIELD_RANGES,
+  type Field,
+  type FieldFault,
+  type FieldName,
+  parseField,
+  shortNameFor,
+} from '../schedule/field.ts';
 import { compileSchedule, NICKNAMES, type Schedule, scheduleOf } from '../schedule/schedule.ts';
 import { nearestZone, zoneTable } from '../schedule/zone-data.ts';
 import type { Span } from '../source.ts';
-import { type Directive, markerLength, nearMiss, readDirectiveLine } from './directives.ts';
+import {
+  type Directive,
+  isCommentedDirective,
+  markerLength,
+  nearMiss,
+  readDirectiveLine,
+} from './directives.ts';
 import type { Crontab, Entry, EnvironmentSetting } from './entry.ts';
 import { EnvironmentScope, MOST_SETTINGS, readSettingLine, type SettingLine } from './environment.ts';
 import type { JobOptions } from './options.ts';
@@ -21,6 +37,9 @@ export interface ParseOptions {
 
 /** Debian refuses longer commands and cuts longer settings. UTF-8 bytes. */
 const LONGEST_LINE_BYTES = 998;
+
+/** Unknown zones that a near one is looked for: the list of zones is long, and a file of faults may be too. */
+const MOST_ZONES_COMPARED = 20;
 
 /**
  * Reads a crontab. Total: any text gives a result, every fault is reported, and reading goes on at the next line.
@@ -40,7 +59,7 @@ class Parser {
 
   readonly #entries: Entry[] = [];
   readonly #settings: EnvironmentSetting[] = [];
-  readonly #fields: Record<FieldName, Map<string, Field>> = {
+  readonly #fields: Record<FieldName, Map<string, Field | FieldFault>> = {
     minute: new Map(),
     hour: new Map(),
     dayOfMonth: new Map(),
@@ -57,6 +76,13 @@ class Parser {
   readonly #allowedInFile = new Set<DiagnosticCode>();
   #pending: Directive[] = [];
   #pendingLine: Span | undefined;
+  /** Everything in the pending lines could be read, so that what lacks is not there. */
+  #pendingIsWhole = true;
+
+  /** Commented-out directive lines: in order above an entry that is commented out too, else a slip. */
+  #commentedDirectives: Finding[] = [];
+
+  readonly #unknownZoneHelp = new Map<string, string>();
 
   constructor(text: string, sink: DiagnosticSink, isSystem: boolean) {
     this.#text = text;
@@ -139,14 +165,19 @@ class Parser {
       return false;
     }
     const whole = text.slice(start, end);
+    if (whole.includes('\0')) {
+      // Binary, or UTF-16: what is wrong with the file has been said, and the line is none of text.
+      this.#forget();
+      return false;
+    }
     const setting = readSettingLine(whole);
     if (setting !== undefined) {
       this.#detach();
       this.#setting(setting, whole, { start, end });
     } else {
+      for (const finding of this.#commentedDirectives) this.#sink.add(finding, this.#defaultAllowed);
       this.#entry(whole, { start, end }, line);
-      this.#pending = [];
-      this.#pendingLine = undefined;
+      this.#forget();
     }
     return true;
   }
@@ -162,17 +193,19 @@ class Parser {
     }
     const near = nearMiss(comment);
     if (near !== undefined) {
-      this.#sink.add(
-        {
-          code: 'near-miss-directive',
-          span: { start: start + near.start, end: start + near.end },
-          message: `\`${comment.slice(near.start, near.end)}\` is an ordinary comment: directives begin with \`# kuber-cron:\``,
-          help: 'write `# kuber-cron:` and a blank, or reword the comment',
-        },
-        this.#defaultAllowed,
-      );
+      const finding: Finding = {
+        code: 'near-miss-directive',
+        span: { start: start + near.start, end: start + near.end },
+        message: `\`${comment.slice(near.start, near.end)}\` is an ordinary comment: directives begin with \`# kuber-cron:\``,
+        help: 'write `# kuber-cron:` and a blank, or reword the comment',
+      };
+      if (isCommentedDirective(comment)) this.#commentedDirectives.push(finding);
+      else this.#sink.add(finding, this.#defaultAllowed);
+      return;
     }
-    if (this.#pendingLine !== undefined && this.#isDisabledEntry(comment)) {
+    const isAwaited = this.#pendingLine !== undefined || this.#commentedDirectives.length > 0;
+    if (!isAwaited || !this.#isDisabledEntry(comment)) return;
+    if (this.#pendingLine !== undefined) {
       this.#sink.add(
         {
           code: 'disabled-entry-directive',
@@ -182,13 +215,12 @@ class Parser {
         },
         this.#defaultAllowed,
       );
-      this.#pending = [];
-      this.#pendingLine = undefined;
     }
+    this.#forget();
   }
 
   #directiveLine(text: string, offset: number, span: Span): void {
-    const { isDefaults, directives } = readDirectiveLine(text, offset, this.#sink);
+    const { isDefaults, directives, isWhole } = readDirectiveLine(text, offset, this.#sink);
     const known = isDefaults ? [] : this.#pending;
     for (const directive of directives) {
       const first = known.find((one) => one.key === directive.key);
@@ -210,20 +242,28 @@ class Parser {
       for (const code of this.#defaultAllowed) this.#allowedInFile.add(code);
     } else {
       this.#pendingLine ??= span;
+      this.#pendingIsWhole &&= isWhole;
     }
   }
 
   /** A blank line, a setting or the end of the file parts directives from any entry. */
   #detach(): void {
-    if (this.#pendingLine === undefined) return;
-    this.#sink.add({
-      code: 'detached-directive',
-      span: this.#pendingLine,
-      message: 'this directive has no entry right below it',
-      help: 'remove what stands between the directive and its entry: only comments may',
-    });
-    this.#pending = [];
+    if (this.#pendingLine !== undefined) {
+      this.#sink.add({
+        code: 'detached-directive',
+        span: this.#pendingLine,
+        message: 'this directive has no entry right below it',
+        help: 'write it right above its entry: only comments may stand between the two',
+      });
+    }
+    this.#forget();
+  }
+
+  #forget(): void {
+    if (this.#pending.length > 0) this.#pending = [];
     this.#pendingLine = undefined;
+    this.#pendingIsWhole = true;
+    if (this.#commentedDirectives.length > 0) this.#commentedDirectives = [];
   }
 
   #isDisabledEntry(comment: string): boolean {
@@ -260,7 +300,10 @@ class Parser {
       this.#sink.add({
         code: 'bad-setting',
         span: name === '' ? { start: nameSpan.start, end: nameSpan.start + 1 } : nameSpan,
-        message: `an environment variable's name must be letters, digits and \`_\`, got \`${clip(name)}\``,
+        message:
+          name === ''
+            ? 'before the `=` of a setting stands its name, and here is none'
+            : `an environment variable's name must be letters, digits and \`_\`, got \`${clip(name)}\``,
         help: 'any line with `=` after its first word is a setting: an entry begins with five time fields or a nickname',
       });
       return;
@@ -314,25 +357,32 @@ class Parser {
   }
 
   #timeZone(value: string, span: Span): boolean {
-    if (zoneTable(value) !== undefined) {
+    if (!this.#unknownZoneHelp.has(value) && zoneTable(value) !== undefined) {
       this.#zone = value;
       return true;
-    }
-    const [first = '', ...rest] = value.split(/[ \t]+/);
-    const near = nearestZone(value);
-    let help = 'use a name of the IANA database, such as `Europe/Berlin` or `UTC`';
-    if (rest.length > 4 && zoneTable(first) !== undefined) {
-      help = `a setting takes its whole line: put \`${rest.join(' ').slice(0, 60)}\` on a line of its own`;
-    } else if (near !== undefined) {
-      help = `did you mean \`${near}\`?`;
     }
     this.#sink.add({
       code: 'unknown-time-zone',
       span,
-      message: `\`${clip(value)}\` is not a time zone; some crons silently take UTC instead`,
-      help,
+      message: `${value === '' ? 'an empty text' : `\`${clip(value)}\``} is not a time zone; some crons silently take UTC instead`,
+      help: this.#zoneHelp(value),
     });
     return false;
+  }
+
+  #zoneHelp(value: string): string {
+    const known = this.#unknownZoneHelp.get(value);
+    if (known !== undefined) return known;
+    const [first = '', ...rest] = value.split(/[ \t]+/);
+    let help = 'use a name of the IANA database, such as `Europe/Berlin` or `UTC`';
+    if (rest.length > 4 && zoneTable(first) !== undefined) {
+      help = `a setting takes its whole line: put \`${rest.join(' ').slice(0, 60)}\` on a line of its own`;
+    } else if (this.#unknownZoneHelp.size < MOST_ZONES_COMPARED) {
+      const near = nearestZone(value);
+      if (near !== undefined) help = `did you mean \`${near}\`?`;
+      this.#unknownZoneHelp.set(value, help);
+    }
+    return help;
   }
 
   // Entries
@@ -345,9 +395,11 @@ class Parser {
     if (when === undefined) return;
     let at = skipBlanks(whole, when.end);
     let user: string | undefined;
+    let userSpan: Span | undefined;
     if (this.#isSystem) {
       const end = wordEnd(whole, at);
       user = whole.slice(at, end);
+      userSpan = { start: line.start + at, end: line.start + end };
       at = skipBlanks(whole, end);
       if (user === '' || at >= whole.length) {
         this.#sink.add({
@@ -386,11 +438,12 @@ class Parser {
       schedule: when.schedule,
       zone: this.#zone,
       user,
+      userSpan,
       commandText,
       commandSpan,
       environment: this.#environment,
       options,
-      directives: this.#pending,
+      directives: this.#pending.length > 0 ? this.#pending : NO_DIRECTIVES,
       allowed,
     });
   }
@@ -430,24 +483,27 @@ class Parser {
       at = skipBlanks(whole, end);
       end = wordEnd(whole, at);
       const word = whole.slice(at, end);
-      if (word === '' || (isGood && index > 0 && looksLikeProgram(word))) {
+      const field = word === '' ? undefined : this.#field(word, name, jobName);
+      if (field === undefined || ('code' in field && isGood && index > 0 && looksLikeProgram(word))) {
         if (isGood) this.#missingFields(whole, line, index, at);
         return undefined;
       }
-      const field = this.#field(word, name, jobName);
       if ('code' in field) {
         isGood = false;
-        const isExport = index === 0 && /^(?:export|set|setenv)$/.test(word);
+        // Without the name that could not be read this is a consequence, not another fault.
+        if (field.code === 'hash-needs-name' && !this.#pendingIsWhole) continue;
+        const isText = index === 0 && !/^[\d*,/H?-]/.test(word);
+        const isExport = isText && /^(?:export|set|setenv)$/.test(word);
         this.#sink.add({
           code: isExport ? 'bad-setting' : field.code,
           span: { start: line.start + at + field.start, end: line.start + at + field.end },
           message: isExport
             ? `\`${word}\` is a shell's word: a crontab has \`NAME=value\` lines`
             : field.message,
-          help: isExport ? `remove \`${word}\`` : field.help,
+          help: isExport ? `remove \`${word}\`` : isText ? WHAT_A_LINE_IS : field.help,
         });
         // The rest of such a line is no list of fields either: one finding says all.
-        if (index === 0 && !/^[\d*,/H?-]/.test(word)) return undefined;
+        if (isText || FALSE_BLANK.test(word)) return undefined;
         continue;
       }
       fields.push(field);
@@ -476,13 +532,13 @@ class Parser {
     });
   }
 
-  #field(word: string, name: FieldName, jobName: string | undefined): ReturnType<typeof parseField> {
+  #field(word: string, name: FieldName, jobName: string | undefined): Field | FieldFault {
     const cache = this.#fields[name];
     const known = cache.get(word);
     if (known !== undefined) return known;
     const field = parseField(word, name, jobName);
     // A field with `H` is another for each job.
-    if (!('code' in field) && !word.includes('H') && word.length < 200) cache.set(word, field);
+    if (!word.includes('H') && word.length < 200) cache.set(word, field);
     return field;
   }
 
@@ -550,8 +606,13 @@ function toOptions(directives: readonly Directive[]): JobOptions {
 }
 
 const NO_OPTIONS: JobOptions = {};
+const NO_DIRECTIVES: readonly Directive[] = [];
+
+const WHAT_A_LINE_IS =
+  'an entry begins with five time fields or a nickname, a setting is `NAME=value`, a comment begins with `#`';
 
 function looksLikeProgram(word: string): boolean {
+  if (shortNameFor(word) !== undefined) return false;
   return /^(?:[/.~$"'({>]|[A-Za-z_]{4,}|[A-Za-z_.-]+\/)/.test(word);
 }
 

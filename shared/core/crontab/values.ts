@@ -1,3 +1,5 @@
+import { nearest } from '../nearest.ts';
+
 /** A value read from text, or why it cannot be. */
 export type Read<T> =
   | { readonly ok: true; readonly value: T }
@@ -77,7 +79,9 @@ export function readWhole(min: number, max: number): (text: string) => Read<numb
 export function readOneOf<const T extends string>(words: readonly T[]): (text: string) => Read<T> {
   return (text) => {
     const word = words.find((one) => one === text);
-    return word === undefined ? not(`one of ${words.join(', ')}`) : ok(word);
+    if (word !== undefined) return ok(word);
+    const near = nearest(text, words);
+    return not(`one of ${words.join(', ')}`, near === undefined ? undefined : `write \`${near}\``);
   };
 }
 
@@ -102,9 +106,18 @@ export function readVariableName(text: string): Read<string> {
 
 export function readText(maxLength: number): (text: string) => Read<string> {
   return (text) =>
-    text !== '' && text.length <= maxLength
+    text.trim() !== '' && text.length <= maxLength
       ? ok(text)
       : not(`a text of 1 to ${maxLength} characters`, 'a text with blanks stands in `"…"`');
+}
+
+/** The reason of `suspend`. A truth value is none: `suspend=false` must not suspend. */
+export function readSuspension(text: string): Read<true | string> {
+  if (text === 'true') return ok(true);
+  if (/^(?:false|no|off|0)$/i.test(text)) {
+    return not('a reason, or nothing', 'remove the key: only jobs without it are started');
+  }
+  return readText(500)(text);
 }
 
 const QUANTITY_UNITS: Readonly<Record<string, number>> = {
