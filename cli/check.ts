@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type Command,
@@ -15,11 +15,16 @@ import { systemReason } from '../shared/adapters/crontab-files.ts';
 import type { CheckedCrontab } from '../shared/core/crontab/check.ts';
 import { fixCrontab } from '../shared/core/crontab/fix.ts';
 import { DiagnosticRenderer } from '../shared/core/diagnostic-text.ts';
-import { checkSource, readSources, type Source } from './sources.ts';
+import { Progress } from './progress.ts';
+import {
+  checkSource,
+  MOST_SHOWN,
+  readSource,
+  type Source,
+  sourceFiles,
+  writeDiagnostics,
+} from './sources.ts';
 import { diagnosticPaint } from './style.ts';
-
-/** Findings that are shown of one file; more scroll away unread. JSON has them all. */
-const MOST_SHOWN = 100;
 
 export const checkCommand: Command = {
   name: 'check',
@@ -46,42 +51,50 @@ export const checkCommand: Command = {
     'Exit code: 0 fine, 1 errors found (with --strict also warnings), 2 wrong usage, 3 a file cannot be read.',
 
   async run(invocation, io) {
-    if (invocation.operands.length === 0)
-      throw new UsageError('`check` wants a crontab: a file, a folder, or `-` for standard input');
     const format = text(invocation, 'format') ?? 'text';
-    const isStrict = isSet(invocation, 'strict');
+    const isFixing = isSet(invocation, 'fix');
+    if (isFixing && invocation.operands.includes('-'))
+      throw new UsageError('`--fix` writes files: standard input cannot be mended in place');
+    const files = sourceFiles('check', invocation.operands, true);
+    const progress = new Progress(io);
     const reports: unknown[] = [];
-    let hasProblems = false;
-    let files = 0;
-    for await (const source of readSources(invocation.operands, io)) {
-      files++;
-      let checked = checkSource(source, invocation, Date.now());
-      if (isSet(invocation, 'fix'))
-        checked = await fix(source, checked, io, () =>
-          checkSource({ ...source, bytes: Buffer.from(fixCrontab(checked).text) }, invocation, Date.now()),
-        );
-      const { diagnostics } = checked;
-      hasProblems ||= diagnostics.hasErrors || (isStrict && diagnostics.count('warning') > 0);
-      if (format === 'json') reports.push(jsonReport(source, checked));
-      else if (format === 'github') githubReport(source, checked, io);
-      else textReport(source, checked, io);
+    const sum = { errors: 0, warnings: 0, unreadable: 0 };
+    for (const [index, file] of files.entries()) {
+      try {
+        const source = await readSource(file, io);
+        progress.show(`checking ${index + 1} of ${files.length}: ${source.path} …`, source.bytes.length);
+        let checked = checkSource(source, invocation, io);
+        progress.clear();
+        if (isFixing && (await fix(source, checked, io))) {
+          const bytes = Buffer.from(fixCrontab(checked).text);
+          checked = checkSource({ ...source, bytes }, invocation, io);
+        }
+        sum.errors += checked.diagnostics.count('error');
+        sum.warnings += checked.diagnostics.count('warning');
+        if (format === 'json') reports.push(jsonReport(source, checked));
+        else if (format === 'github') githubReport(source, checked, io);
+        else textReport(source, checked, io);
+      } catch (error) {
+        // What is wrong with one file says nothing about the others.
+        if (!(error instanceof CommandError)) throw error;
+        sum.unreadable++;
+        io.stderr.write(`kuber-cron: ${error.message}\n`);
+      }
     }
-    if (files === 0)
-      throw new CommandError(
-        `no crontab in ${invocation.operands.join(', ')}: in a folder, files called *.crontab or without a dot are read`,
-      );
     if (format === 'json') io.stdout.write(`${JSON.stringify({ files: reports }, null, 2)}\n`);
+    if (format === 'text' && files.length > 1)
+      io.stdout.write(
+        `${files.length} files: ${plural(sum.errors, 'error')}, ${plural(sum.warnings, 'warning')}\n`,
+      );
+    if (sum.unreadable > 0) return EXIT.failed;
+    const hasProblems = sum.errors > 0 || (isSet(invocation, 'strict') && sum.warnings > 0);
     return hasProblems ? EXIT.problems : EXIT.fine;
   },
 };
 
-function textReport(source: Source, { text, crontab, diagnostics }: CheckedCrontab, io: Io): void {
-  const renderer = new DiagnosticRenderer(source.path, text, diagnosticPaint(io.stdout, io.env));
-  const shown = diagnostics.list.slice(0, MOST_SHOWN);
-  for (const diagnostic of shown) io.stdout.write(`${renderer.text(diagnostic)}\n\n`);
-  const hidden =
-    diagnostics.count('error') + diagnostics.count('warning') + diagnostics.count('note') - shown.length;
-  if (hidden > 0) io.stdout.write(`… and ${hidden} more\n\n`);
+function textReport({ path }: Source, { text, crontab, diagnostics }: CheckedCrontab, io: Io): void {
+  const count = diagnostics.count('error') + diagnostics.count('warning') + diagnostics.count('note');
+  writeDiagnostics(io.stdout, path, text, diagnostics.list, diagnosticPaint(io.stdout, io.env), count);
   const named = crontab.entries.filter(({ options }) => options.name !== undefined).length;
   const withOptions = crontab.entries.filter(({ options }) =>
     Object.keys(options).some((key) => key !== 'name'),
@@ -93,7 +106,7 @@ function textReport(source: Source, { text, crontab, diagnostics }: CheckedCront
     plural(diagnostics.count('error'), 'error'),
     plural(diagnostics.count('warning'), 'warning'),
   ];
-  io.stdout.write(`${source.path}: ${counts.join(', ')}\n`);
+  io.stdout.write(`${path}: ${counts.join(', ')}\n`);
 }
 
 function githubReport(source: Source, { text, diagnostics }: CheckedCrontab, io: Io): void {
@@ -116,23 +129,16 @@ function jsonReport(source: Source, { text, crontab, names, diagnostics }: Check
   };
 }
 
-async function fix(
-  source: Source,
-  checked: CheckedCrontab,
-  io: Io,
-  checkAgain: () => CheckedCrontab,
-): Promise<CheckedCrontab> {
-  if (source.path === '<stdin>')
-    throw new UsageError('`--fix` writes files: standard input cannot be mended in place');
+/** Mends a file in its place. @returns whether there was anything to mend */
+async function fix(source: Source, checked: CheckedCrontab, io: Io): Promise<boolean> {
   const { text, namesAdded, newlineAdded } = fixCrontab(checked);
-  if (text === checked.text) return checked;
-  // Beside the file and then in its place, so that a daemon never reads half of it; a link keeps pointing where it did.
-  const path = realpathSync(source.path);
-  const beside = join(dirname(path), `.${process.pid}.kuber-cron-fix`);
+  if (text === checked.text) {
+    if (checked.diagnostics.hasErrors)
+      io.stderr.write(`${source.path}: nothing is written while there are other errors\n`);
+    return false;
+  }
   try {
-    const { mode } = await stat(path);
-    await writeFile(beside, text, { mode, flag: 'wx', flush: true });
-    await rename(beside, path);
+    await replace(source.path, text);
   } catch (error) {
     throw new CommandError(`cannot write \`${source.path}\`: ${systemReason(error)}`, { cause: error });
   }
@@ -141,7 +147,25 @@ async function fix(
     ...(newlineAdded ? ['the final newline'] : []),
   ];
   io.stderr.write(`${source.path}: added ${done.join(' and ')}\n`);
-  return checkAgain();
+  return true;
+}
+
+/** Writes beside the file and then in its place, so that a daemon never reads half of it; a link stays a link. */
+async function replace(file: string, text: string): Promise<void> {
+  const path = realpathSync(file);
+  const old = await stat(path);
+  if (!old.isFile()) throw new Error('it is not a regular file');
+  const beside = join(dirname(path), `.${process.pid}.kuber-cron-fix`);
+  await writeFile(beside, text, { mode: 0o600, flag: 'wx', flush: true });
+  try {
+    // Only root may give a file away; whoever else may write here becomes its owner, as with any editor.
+    await chown(beside, old.uid, old.gid).catch(() => {});
+    await chmod(beside, old.mode & 0o7777);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
 }
 
 function plural(count: number, one: string, many = `${one}s`): string {

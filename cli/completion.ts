@@ -21,65 +21,91 @@ export function completionCommand(commands: readonly Command[]): Command {
   };
 }
 
-/** Commands whose first operand is a job. */
-const OF_JOBS = new Set(['run', 'runs', 'logs']);
+/** Commands whose operand is a job. */
+const OF_JOBS: ReadonlySet<string> = new Set(['run', 'runs', 'logs']);
 
-/** The words that can follow an option; empty where a file or anything may. */
-function choices(command: Command): string {
-  return Object.entries(command.options)
-    .flatMap(([name, { choices: words }]) =>
-      words === undefined ? [] : [`    ${command.name}:--${name}) words="${words.join(' ')}" ;;`],
-    )
-    .join('\n');
+/** Values of options that are paths. */
+const PATHS: ReadonlySet<string | undefined> = new Set(['FILE', 'FOLDER']);
+
+/** A function that prints the names of jobs, asked of the program itself. */
+const JOBS = `_kuber_cron_jobs() {
+  kuber-cron jobs --format json 2>/dev/null | sed -n 's|^ *"jobId": "[^/]*/\\([^"]*\\)",*$|\\1|p'
+}`;
+
+const EVERY_COMMAND: readonly string[] = ['help', '--help', '--version'];
+
+function optionsOf({ options }: Command): string {
+  return [...Object.keys(options), 'help'].map((name) => `--${name}`).join(' ');
 }
-
-/** Names of jobs, asked of the program itself. */
-const JOBS = `kuber-cron jobs --format json 2>/dev/null | sed -n 's|^ *"jobId": "[^/]*/\\([^"]*\\)",*$|\\1|p'`;
 
 function bash(commands: readonly Command[]): string {
-  const names = [...commands.map(({ name }) => name), 'completion'];
+  const names = [...commands.map(({ name }) => name), 'completion', ...EVERY_COMMAND];
+  const values = commands.flatMap(({ name, options }) =>
+    Object.entries(options).flatMap(([option, { value, choices }]) => {
+      if (value === undefined) return [];
+      const action =
+        choices !== undefined ? `words="${choices.join(' ')}"` : PATHS.has(value) ? 'files=1' : ':';
+      return [`    ${name}:--${option}) ${action} ;;`];
+    }),
+  );
+  const operands = commands.map(({ name, options, operands: spec }) => {
+    const operand = OF_JOBS.has(name) ? 'words="$(_kuber_cron_jobs)"' : spec === '' ? ':' : 'files=1';
+    const dashed = optionsOf({ options } as Command);
+    return `    ${name}:*) case "$word" in -*) words="${dashed}" ;; *) ${operand} ;; esac ;;`;
+  });
   return `# bash completion of kuber-cron
+${JOBS}
 _kuber_cron() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" command="\${COMP_WORDS[1]}" words=""
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "${names.join(' ')} --help --version" -- "$word"))
-    return
-  fi
+  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" command="\${COMP_WORDS[1]}"
+  local words="" files="" IFS=$' \\t\\n'
+  COMPREPLY=()
+  # bash makes three words of --option=value.
+  if [ "$word" = "=" ]; then word=""; elif [ "$before" = "=" ]; then before="\${COMP_WORDS[COMP_CWORD-2]}"; fi
+  if [ "$COMP_CWORD" -eq 1 ]; then command="" before=""; fi
   case "$command:$before" in
-${commands
-  .map(choices)
-  .filter((text) => text !== '')
-  .join('\n')}
+    :) words="${names.join(' ')}" ;;
+    help:*) words="${commands.map(({ name }) => name).join(' ')}" ;;
     completion:*) words="bash zsh" ;;
+${values.join('\n')}
+${operands.join('\n')}
   esac
-  if [ -z "$words" ]; then
-    case "$word" in
-      -*) case "$command" in
-${commands.map(({ name, options }) => `        ${name}) words="${[...Object.keys(options), 'help'].map((option) => `--${option}`).join(' ')}" ;;`).join('\n')}
-      esac ;;
-      *) case "$command" in
-        ${[...OF_JOBS].join('|')}) words="$(${JOBS})" ;;
-      esac ;;
-    esac
+  if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$word")); return; fi
+  if [ -n "$files" ]; then
+    # Not for words: a folder that is called as one would add its slash.
+    compopt -o filenames 2>/dev/null
+    IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$word"))
   fi
-  if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$word")); else COMPREPLY=($(compgen -f -- "$word")); fi
 }
-complete -o filenames -F _kuber_cron kuber-cron
+complete -F _kuber_cron kuber-cron
 `;
 }
 
 function zsh(commands: readonly Command[]): string {
-  const quote = (text: string) =>
-    text.replaceAll("'", `'\\''`).replaceAll(':', '\\:').replaceAll('[', '(').replaceAll(']', ')');
+  /** For a word in `'…'` that _arguments takes apart at colons and brackets. */
+  const quote = (text: string) => text.replaceAll("'", `'\\''`).replace(/[:[\]]/g, '\\$&');
   const summaries = [
-    ...commands.map(({ name, summary }) => [name, summary]),
-    ['completion', 'Print a completion script'],
+    ...commands.map(({ name, summary }) => [name, summary] as const),
+    ['completion', 'Print a completion script'] as const,
   ];
+  const cases = commands.map(({ name, options, operands }) => {
+    const specs = Object.entries(options).map(([option, { value, help, choices }]) => {
+      if (value === undefined) return `'--${option}[${quote(help)}]'`;
+      const action = choices !== undefined ? `(${choices.join(' ')})` : PATHS.has(value) ? '_files' : ' ';
+      return `'--${option}[${quote(help)}]:${quote(value)}:${action}'`;
+    });
+    const operand = OF_JOBS.has(name)
+      ? [`'1:job:{compadd -- $(_kuber_cron_jobs)}'`]
+      : operands === ''
+        ? []
+        : [`'*:file:_files'`];
+    return `    ${name}) _arguments ${[...specs, ...operand].join(' ')} ;;`;
+  });
   return `#compdef kuber-cron
+${JOBS}
 _kuber_cron() {
   if (( CURRENT == 2 )); then
     local -a commands=(
-${summaries.map(([name, summary]) => `      '${name}:${quote(summary as string)}'`).join('\n')}
+${summaries.map(([name, summary]) => `      '${name}:${quote(summary)}'`).join('\n')}
     )
     _describe command commands
     return
@@ -87,21 +113,7 @@ ${summaries.map(([name, summary]) => `      '${name}:${quote(summary as string)}
   local command="$words[2]"
   shift words; (( CURRENT-- ))
   case "$command" in
-${commands
-  .map(({ name, options }) => {
-    const specs = Object.entries(options).map(([option, { value, help, choices: words }]) => {
-      const action =
-        value === undefined
-          ? ''
-          : `:${quote(value).replaceAll('|', ' ')}:${words === undefined ? '_files' : `(${words.join(' ')})`}`;
-      return `'--${option}[${quote(help)}]${action}'`;
-    });
-    const operand = OF_JOBS.has(name)
-      ? `'1:job:{compadd -- $(${JOBS.replaceAll("'", `'\\''`)})}'`
-      : `'*:file:_files'`;
-    return `    ${name}) _arguments ${[...specs, operand].join(' ')} ;;`;
-  })
-  .join('\n')}
+${cases.join('\n')}
     completion) _values shell bash zsh ;;
   esac
 }

@@ -1,17 +1,28 @@
 import { existsSync } from 'node:fs';
-import { type Command, EXIT, type Io, OPTION, text, UsageError } from '../shared/adapters/command-line.ts';
-import { isFolder } from '../shared/adapters/crontab-files.ts';
+import {
+  type Command,
+  CommandError,
+  EXIT,
+  type Invocation,
+  type Io,
+  OPTION,
+  text,
+  UsageError,
+} from '../shared/adapters/command-line.ts';
 import { machineZone } from '../shared/adapters/host.ts';
-import { checkCrontab } from '../shared/core/crontab/check.ts';
+import { type CheckedCrontab, checkCrontab } from '../shared/core/crontab/check.ts';
 import type { JobOptions, OptionKey } from '../shared/core/crontab/options.ts';
 import { durationText } from '../shared/core/crontab/values.ts';
-import { DiagnosticRenderer } from '../shared/core/diagnostic-text.ts';
+import type { Diagnostic, DiagnosticCode } from '../shared/core/diagnostic.ts';
 import { type PlannedJob, planCrontab, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
+import { jobIdOf, jobNameOf } from '../shared/core/run/run-id.ts';
 import { clockChangeEffects } from '../shared/core/schedule/clock-changes.ts';
 import { nextDue } from '../shared/core/schedule/due.ts';
 import { clockRuleWords, dayRuleWords, scheduleWords } from '../shared/core/schedule/words.ts';
 import { zonedText } from '../shared/core/schedule/zone-table.ts';
-import { checkSource, readSources, zoneOption } from './sources.ts';
+import { pickJob } from './find-job.ts';
+import { Progress } from './progress.ts';
+import { loadCrontabs, now, writeDiagnostics, zoneOption } from './sources.ts';
 import { colours, diagnosticPaint, spanText } from './style.ts';
 
 const NEXT_RUNS = 5;
@@ -28,78 +39,151 @@ export const explainCommand: Command = {
   ],
   operands: 'EXPRESSION | FILE [JOB]',
   options: { zone: OPTION.zone, system: OPTION.system, format: OPTION.format(['text', 'json']) },
+  notes:
+    'Exit code: 0 fine, 1 the crontab or the expression has errors, 2 wrong usage, 3 a file cannot be read.',
+
   async run(invocation, io) {
     const [first, job, ...rest] = invocation.operands;
     if (first === undefined)
       throw new UsageError('`explain` wants an expression in quotes, or a crontab and perhaps a job');
     const isFile = first === '-' || existsSync(first);
-    if (!isFile && job !== undefined && rest.length < 3 && !/^[\d*@H,/-]+$/.test(first))
-      throw new UsageError(`\`${first}\` is no file and no expression`);
-    const now = Date.now();
-    const zone = zoneOption(invocation) ?? machineZone();
-    const explained: Explained[] = [];
-    let hasErrors = false;
-    if (isFile) {
-      if (rest.length > 0)
-        throw new UsageError('`explain` takes one crontab and one job; an expression stands in quotes');
-      if (isFolder(first) && job !== undefined)
-        throw new UsageError(`\`${first}\` is a folder; name the file that has job \`${job}\``);
-      for await (const source of readSources([first], io)) {
-        const checked = checkSource(source, invocation, now);
-        hasErrors ||= report(source.path, checked, io);
-        if (checked.diagnostics.hasErrors) continue;
-        const plan = planCrontab(checked, { crontab: source.name, zone });
-        for (const one of plan.jobs)
-          if (job === undefined || one.name === job) explained.push(explain(plan, one, now));
-      }
-      if (job !== undefined && explained.length === 0 && !hasErrors)
-        throw new UsageError(
-          `\`${first}\` has no job \`${job}\`; \`kuber-cron check --format json\` lists their names`,
-        );
-    } else {
-      // Unquoted fields arrive as several operands.
-      const expression = invocation.operands.join(' ');
-      const words = expression.trim().split(/[ \t]+/);
-      const isWhole = words.length > (expression.startsWith('@') ? 1 : 5);
-      const line = isWhole ? expression : `${expression} true`;
-      // A name, so that `H` has something to spread by.
-      const head = /^[^%]*\bH/.test(expression) ? '# kuber-cron: name=example\n' : '';
-      const checked = checkCrontab(`${head}${line}\n`, { now, zone });
-      hasErrors = report('expression', checked, io);
-      if (!hasErrors) {
-        const plan = planCrontab(checked, { crontab: 'expression', zone });
-        for (const one of plan.jobs) explained.push(explain(plan, one, now, isWhole));
-      }
-    }
-    if (text(invocation, 'format') === 'json')
-      io.stdout.write(`${JSON.stringify({ jobs: explained }, null, 2)}\n`);
-    else io.stdout.write(explained.map((one) => render(one, io, now)).join('\n'));
+    if (isFile && rest.length > 0)
+      throw new UsageError('`explain` takes one crontab and one job; an expression stands in quotes');
+    const progress = new Progress(io);
+    const { jobs, hasErrors } = isFile
+      ? await ofCrontab(first, job, invocation, io, progress)
+      : ofExpression(invocation, io);
+    if (text(invocation, 'format') === 'json') io.stdout.write(`${JSON.stringify({ jobs }, null, 2)}\n`);
+    else if (jobs.length > 0) io.stdout.write(jobs.map((one) => render(one, io)).join('\n'));
+    else if (!hasErrors) io.stdout.write('no jobs\n');
     return hasErrors ? EXIT.problems : EXIT.fine;
   },
 };
 
+interface Answer {
+  readonly jobs: readonly Explained[];
+  readonly hasErrors: boolean;
+}
+
+/** What the explanation itself says. */
+const TOLD: ReadonlySet<DiagnosticCode> = new Set(['dst-transition', 'merged-starts', 'both-day-fields']);
+
+function isWorthTelling({ severity, code }: Diagnostic): boolean {
+  return severity !== 'note' && !TOLD.has(code);
+}
+
+async function ofCrontab(
+  path: string,
+  wanted: string | undefined,
+  invocation: Invocation,
+  io: Io,
+  progress: Progress,
+): Promise<Answer> {
+  const { crontabs, hasErrors } = await loadCrontabs(invocation, io, {
+    command: 'explain',
+    operands: [path],
+    progress,
+    isTold: (one, checked) =>
+      isWorthTelling(one) &&
+      (one.severity === 'error' || wanted === undefined || concerns(one, wanted, checked)),
+  });
+  // In the order of the file, as a reader has it before them.
+  const all = crontabs.flatMap(({ plan, checked }) => {
+    const byName = new Map(plan.jobs.map((job) => [job.name, job]));
+    return checked.names.map((name) => ({ plan, job: byName.get(name) as PlannedJob }));
+  });
+  const idOf = ({ plan, job }: (typeof all)[number]) => jobIdOf(plan.crontab, job.name);
+  // A job that is wanted may be in the crontab that has errors; those are told already.
+  const jobId =
+    wanted === undefined || (hasErrors && all.length === 0) ? undefined : pickJob(all.map(idOf), wanted);
+  const chosen = jobId === undefined ? all : all.filter((one) => idOf(one) === jobId);
+  const jobs: Explained[] = [];
+  for (const [index, { plan, job }] of chosen.entries()) {
+    progress.show(`explaining ${index + 1} of ${chosen.length} …`);
+    jobs.push({ crontab: plan.crontab, job: job.name, ...explain(plan, job, now(io)), ...input(job) });
+  }
+  progress.clear();
+  return { jobs, hasErrors };
+}
+
+/** Whether a finding is about the entry of a job. */
+function concerns({ span }: Diagnostic, wanted: string, { crontab, names }: CheckedCrontab): boolean {
+  const name = jobNameOf(wanted);
+  return crontab.entries.some(
+    (entry, index) => names[index] === name && span.start <= entry.span.end && span.end >= entry.span.start,
+  );
+}
+
+/** Stands for the command where only the time fields are given. */
+const ANY_COMMAND = ' true';
+/** Gives `H` a name to spread by. */
+const EXAMPLE_NAME = '# kuber-cron: name=example\n';
+
+function ofExpression({ operands, values }: Invocation, io: Io): Answer {
+  // Unquoted fields arrive as several operands.
+  const expression = operands.join(' ').trim();
+  const words = expression.split(/[ \t]+/);
+  const fields = expression.startsWith('@') ? 1 : 5;
+  if (words.length < fields) {
+    const count = `an expression has five fields (minute hour day-of-month month day-of-week), got ${expression === '' ? 0 : words.length}`;
+    if (/^(?:[\d*]|H(?:[/(,-]|$)|$)/.test(words[0] as string))
+      throw new UsageError(`${count}: \`${expression}\``);
+    throw new CommandError(`cannot read \`${operands[0]}\`: there is no such file, and ${count}`);
+  }
+  const isWhole = words.length > fields;
+  const isSpread = words.slice(0, fields).some((word) => word.includes('H'));
+  const head = isSpread ? EXAMPLE_NAME : '';
+  const zone = zoneOption({ operands, values }) ?? machineZone();
+  const checked = checkCrontab(`${head}${expression}${isWhole ? '' : ANY_COMMAND}\n`, { now: now(io), zone });
+  const shift = ({ start, end }: Diagnostic['span']) => ({
+    start: start - head.length,
+    end: end - head.length,
+  });
+  writeDiagnostics(
+    io.stderr,
+    'expression',
+    expression,
+    checked.diagnostics.list
+      .filter(isWorthTelling)
+      .map(({ related: _, ...one }) => ({ ...one, span: shift(one.span) })),
+    diagnosticPaint(io.stderr, io.env),
+  );
+  if (checked.diagnostics.hasErrors) return { jobs: [], hasErrors: true };
+  if (checked.names.length !== 1)
+    throw new UsageError(`\`${expression}\` is a setting, a comment or several lines, and no expression`);
+  const plan = planCrontab(checked, { crontab: 'expression', zone });
+  const jobs = plan.jobs.map((job) => ({
+    ...explain(plan, job, now(io)),
+    ...(isWhole ? input(job) : {}),
+    ...(isSpread
+      ? { spread: '`H` is chosen by the name of the job; this is for one that is called `example`' }
+      : {}),
+  }));
+  return { jobs, hasErrors: false };
+}
+
+/** Documented in docs/cli.md. */
 interface Explained {
-  readonly job: string | undefined;
+  readonly crontab?: string;
+  readonly job?: string;
   readonly schedule: string;
   readonly words: string;
+  readonly spread?: string;
   readonly zone?: string;
   readonly dayRule?: string;
   readonly clockRule?: string;
   readonly next: readonly string[];
   readonly clockChanges: readonly string[];
+  readonly options: readonly string[];
   readonly command?: string;
   readonly stdin?: string;
-  readonly options: readonly string[];
 }
 
-function explain(plan: SchedulePlan, job: PlannedJob, now: number, hasCommand = true): Explained {
+function explain(plan: SchedulePlan, job: PlannedJob, now: number): Explained {
   const timetable = timetableOf(plan, job);
-  const options = Object.entries(job.options).map(([key, value]) => `${key}=${optionText(key, value)}`);
   const about = {
-    job: plan.crontab === 'expression' ? undefined : job.name,
     schedule: job.written,
-    ...(hasCommand ? splitInput(job) : {}),
-    options,
+    options: Object.entries(job.options).map(([key, value]) => optionText(key, value)),
   };
   if (timetable === undefined) {
     return {
@@ -139,7 +223,7 @@ function explain(plan: SchedulePlan, job: PlannedJob, now: number, hasCommand = 
   };
 }
 
-function splitInput({ command, stdin }: PlannedJob): { command: string; stdin?: string } {
+function input({ command, stdin }: PlannedJob): { command: string; stdin?: string } {
   return stdin === undefined ? { command } : { command, stdin };
 }
 
@@ -151,7 +235,17 @@ const DURATIONS: ReadonlySet<string> = new Set<OptionKey>([
   'cpu-time',
 ]);
 
+/** As a directive line has it. */
 function optionText(key: string, value: unknown): string {
+  const plain = valueText(key, value);
+  return /[\s"]/.test(plain)
+    ? `${key}="${plain.replaceAll('"', '\\"')}"`
+    : value === true
+      ? key
+      : `${key}=${plain}`;
+}
+
+function valueText(key: string, value: unknown): string {
   if (DURATIONS.has(key)) return durationText(value as number);
   if (key === 'memory') return `${Math.ceil((value as number) / 2 ** 20)}Mi`;
   if (Array.isArray(value)) return value.join(',');
@@ -162,38 +256,26 @@ function optionText(key: string, value: unknown): string {
   return String(value);
 }
 
-function render(one: Explained, io: Io, now: number): string {
+function render(one: Explained, io: Io): string {
   const paint = colours(io.stdout, io.env);
-  const lines = [paint('bold', one.job === undefined ? one.schedule : `${one.job}   ${one.schedule}`)];
-  const fact = (name: string, value: string | undefined) => {
-    if (value !== undefined && value !== '') lines.push(`  ${paint('dim', name.padEnd(8))} ${value}`);
+  const { crontab, job, schedule } = one;
+  const head =
+    crontab === undefined || job === undefined ? schedule : `${jobIdOf(crontab, job)}   ${schedule}`;
+  const lines = [paint('bold', head)];
+  const fact = (name: string, ...values: readonly (string | undefined)[]) => {
+    for (const [index, value] of values.entries())
+      if (value !== undefined && value !== '')
+        lines.push(`  ${paint('dim', (index === 0 ? name : '').padEnd(8))} ${value}`);
   };
-  fact('runs', one.words);
+  fact('runs', one.words, one.spread);
   fact('zone', one.zone);
   fact('days', one.dayRule);
   fact('clocks', one.clockRule);
   fact('command', one.command);
   fact('stdin', one.stdin === undefined ? undefined : JSON.stringify(one.stdin));
   fact('options', one.options.join(' '));
-  for (const [index, at] of one.next.entries()) {
-    fact(index === 0 ? 'next' : '', `${at}   in ${spanText(Date.parse(at) - now)}`);
-  }
+  fact('next', ...one.next.map((at) => `${at}   in ${spanText(Date.parse(at) - now(io))}`));
   if (one.zone !== undefined && one.next.length === 0) fact('next', 'never before 2046');
-  for (const [index, change] of one.clockChanges.entries()) fact(index === 0 ? 'change' : '', change);
+  fact('change', ...one.clockChanges);
   return `${lines.join('\n')}\n`;
-}
-
-/** Shows errors and warnings. @returns whether there are errors */
-function report(
-  path: string,
-  { text: crontab, diagnostics }: ReturnType<typeof checkCrontab>,
-  io: Io,
-): boolean {
-  const renderer = new DiagnosticRenderer(path, crontab, diagnosticPaint(io.stderr, io.env));
-  for (const one of diagnostics.list) {
-    // The explanation itself tells of clock changes.
-    const isTold = one.code === 'dst-transition' || one.code === 'merged-starts';
-    if (one.severity !== 'note' && !isTold) io.stderr.write(`${renderer.text(one)}\n\n`);
-  }
-  return diagnostics.hasErrors;
 }

@@ -8,16 +8,21 @@ import {
   parseInvocation,
   UsageError,
 } from '../shared/adapters/command-line.ts';
+import { systemReason } from '../shared/adapters/crontab-files.ts';
+import { StoreError } from '../shared/adapters/store-error.ts';
+import { printable } from '../shared/core/diagnostic-text.ts';
 import { nearest } from '../shared/core/nearest.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { explainCommand } from './explain.ts';
-import { jobsCommand, logsCommand, runsCommand } from './history.ts';
+import { jobsCommand } from './jobs.ts';
+import { logsCommand } from './logs.ts';
 import { nextCommand } from './next.ts';
 import { runCommand } from './run.ts';
+import { runsCommand } from './runs.ts';
 
 /** All commands; those of other entry folders come from the launcher. */
-function allCommands(others: readonly Command[]): readonly Command[] {
+export function allCommands(others: readonly Command[]): readonly Command[] {
   const own = [
     checkCommand,
     explainCommand,
@@ -44,11 +49,9 @@ export async function main(
 ): Promise<number> {
   const commands = allCommands(others);
   const [name, ...rest] = argv;
+  if (name === 'help' && rest[0] !== undefined) return main([rest[0], '--help'], io, others);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const command = commands.find((one) => one.name === rest[0]);
-    (name === undefined ? io.stderr : io.stdout).write(
-      command === undefined ? help(commands) : commandHelp(command),
-    );
+    (name === undefined ? io.stderr : io.stdout).write(help(commands));
     return name === undefined ? EXIT.usage : EXIT.fine;
   }
   if (name === '--version' || name === '-V' || name === 'version') {
@@ -57,16 +60,8 @@ export async function main(
   }
   const command = commands.find((one) => one.name === name);
   try {
-    if (command === undefined) {
-      const near = nearest(
-        name,
-        commands.map((one) => one.name),
-      );
-      throw new UsageError(
-        `there is no command \`${name}\`${near === undefined ? '' : `; did you mean \`${near}\`?`}`,
-      );
-    }
-    if (rest.includes('--help') || rest.includes('-h')) {
+    if (command === undefined) throw new UsageError(noSuchCommand(name, commands));
+    if (wantsHelp(rest)) {
       io.stdout.write(commandHelp(command));
       return EXIT.fine;
     }
@@ -74,15 +69,29 @@ export async function main(
   } catch (error) {
     if (error instanceof UsageError) {
       const page = command === undefined ? 'kuber-cron --help' : `kuber-cron ${command.name} --help`;
-      io.stderr.write(`kuber-cron: ${error.message}\nTry \`${page}\`.\n`);
+      io.stderr.write(`kuber-cron: ${printable(error.message)}\nTry \`${page}\`.\n`);
       return EXIT.usage;
     }
-    if (error instanceof CommandError) {
-      io.stderr.write(`kuber-cron: ${error.message}\n`);
+    if (error instanceof CommandError || error instanceof StoreError) {
+      io.stderr.write(`kuber-cron: ${printable(error.message)}\n`);
       return EXIT.failed;
     }
     throw error;
   }
+}
+
+/** What stands behind `--` is no option. */
+function wantsHelp(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  const options = end === -1 ? args : args.slice(0, end);
+  return options.includes('--help') || options.includes('-h');
+}
+
+function noSuchCommand(name: string, commands: readonly Command[]): string {
+  const names = commands.map((one) => one.name);
+  const near = nearest(name, names);
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean \`${near}\`?`;
+  return `there is no command \`${name}\`; ${hint}`;
 }
 
 function help(commands: readonly Command[]): string {
@@ -111,19 +120,24 @@ export function version(): string {
 
 /** Runs `main` on this process. */
 export async function runProcess(others: readonly Command[]): Promise<void> {
-  // A reader that goes away, such as `head`, is no fault.
+  let hasLostOutput = false;
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE' || error.code === 'EIO') process.exit(EXIT.fine);
-      throw error;
+      // A reader that goes away, such as `head`, is no fault. Nothing is ended: a command may be running.
+      if (error.code === 'EPIPE' || error.code === 'EIO' || hasLostOutput) return;
+      hasLostOutput = true;
+      process.exitCode ||= EXIT.failed;
+      process.stderr.write(`kuber-cron: cannot write what was asked for: ${systemReason(error)}\n`);
     });
   }
+  let code: number;
   try {
-    process.exitCode = await main(process.argv.slice(2), process, others);
+    code = await main(process.argv.slice(2), process, others);
   } catch (error) {
     process.stderr.write(
       `kuber-cron: this is a fault of kuber-cron, please report it\n${(error as Error).stack ?? error}\n`,
     );
-    process.exitCode = EXIT.failed;
+    code = EXIT.failed;
   }
+  process.exitCode = code === EXIT.fine && hasLostOutput ? EXIT.failed : code;
 }

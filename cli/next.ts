@@ -1,20 +1,13 @@
-import {
-  type Command,
-  CommandError,
-  EXIT,
-  OPTION,
-  text,
-  UsageError,
-} from '../shared/adapters/command-line.ts';
-import { machineZone } from '../shared/adapters/host.ts';
-import { DiagnosticRenderer } from '../shared/core/diagnostic-text.ts';
-import { planCrontab, timetableOf } from '../shared/core/plan/plan.ts';
-import { scheduledTimeText } from '../shared/core/run/run-id.ts';
+import { type Command, EXIT, OPTION, text, UsageError, whole } from '../shared/adapters/command-line.ts';
+import { timetableOf } from '../shared/core/plan/plan.ts';
+import { jobIdOf, scheduledTimeText } from '../shared/core/run/run-id.ts';
 import { nextDue, type Timetable } from '../shared/core/schedule/due.ts';
 import { DueQueue } from '../shared/core/schedule/due-queue.ts';
 import { type EpochMs, zonedText } from '../shared/core/schedule/zone-table.ts';
-import { checkSource, readSources, zoneOption } from './sources.ts';
-import { diagnosticPaint, spanText, table } from './style.ts';
+import { pickJob } from './find-job.ts';
+import { Progress } from './progress.ts';
+import { type Loaded, loadCrontabs, now } from './sources.ts';
+import { spanText, table } from './style.ts';
 
 const MOST_LISTED = 10_000;
 
@@ -36,74 +29,66 @@ export const nextCommand: Command = {
     system: OPTION.system,
     format: OPTION.format(['text', 'json']),
   },
+  notes: 'Exit code: 0 fine, 1 a crontab has errors, 2 wrong usage, 3 a file cannot be read.',
+
   async run(invocation, io) {
-    if (invocation.operands.length === 0)
-      throw new UsageError('`next` wants a crontab: a file, a folder, or `-` for standard input');
-    const now = Date.now();
-    const from = instant(text(invocation, 'from')) ?? now;
-    const count = wholeNumber(text(invocation, 'count') ?? '10', 1, MOST_LISTED, '--count');
-    const only = text(invocation, 'job');
-    const zone = zoneOption(invocation) ?? machineZone();
+    const from = instant(text(invocation, 'from')) ?? now(io);
+    const count = whole(invocation, 'count', { min: 1, max: MOST_LISTED, otherwise: 10 });
+    const { crontabs, hasErrors } = await loadCrontabs(invocation, io, {
+      command: 'next',
+      operands: invocation.operands,
+      progress: new Progress(io),
+    });
+    const jobs = chosenJobs(crontabs, text(invocation, 'job'), hasErrors);
     const queue = new DueQueue<Upcoming>();
-    let jobs = 0;
-    let hasErrors = false;
-    for await (const source of readSources(invocation.operands, io)) {
-      const checked = checkSource(source, invocation, now);
-      if (checked.diagnostics.hasErrors) {
-        hasErrors = true;
-        const renderer = new DiagnosticRenderer(
-          source.path,
-          checked.text,
-          diagnosticPaint(io.stderr, io.env),
-        );
-        for (const one of checked.diagnostics.list)
-          if (one.severity === 'error') io.stderr.write(`${renderer.text(one)}\n\n`);
-        continue;
-      }
-      const plan = planCrontab(checked, { crontab: source.name, zone });
-      for (const job of plan.jobs) {
-        if (only !== undefined && job.name !== only) continue;
-        jobs++;
-        const timetable = timetableOf(plan, job);
-        const first = timetable === undefined ? undefined : nextDue(timetable, from);
-        if (timetable === undefined || first === undefined) continue;
-        queue.push(first, {
-          crontab: source.name,
-          job: job.name,
-          written: job.written,
-          suspended: job.options.suspend !== undefined,
-          timetable,
-          instant: first,
-        });
-      }
+    for (const job of jobs) {
+      const first = job.timetable === undefined ? undefined : nextDue(job.timetable, from);
+      if (job.timetable !== undefined && first !== undefined)
+        queue.push(first, { ...job, timetable: job.timetable, instant: first });
     }
-    if (only !== undefined && jobs === 0 && !hasErrors)
-      throw new CommandError(`there is no job \`${only}\`; \`kuber-cron next FILE\` lists them`);
-    const list = [...upcoming(queue, count)];
-    if (text(invocation, 'format') === 'json') {
-      io.stdout.write(`${JSON.stringify({ runs: list.map(json) }, null, 2)}\n`);
-    } else {
-      const rows = list.map(({ timetable, instant: at, crontab, job, written, suspended }) => [
-        zonedText(timetable.zone, at),
-        `in ${spanText(at - now)}`,
-        `${crontab}/${job}`,
-        suspended ? `${written} (suspended)` : written,
-      ]);
-      io.stdout.write(
-        rows.length === 0 ? 'no run is due before 2046\n' : table([['TIME', '', 'JOB', 'SCHEDULE'], ...rows]),
-      );
-    }
+    const runs = [...upcoming(queue, count)];
+    if (text(invocation, 'format') === 'json')
+      io.stdout.write(`${JSON.stringify({ runs: runs.map(runJson) }, null, 2)}\n`);
+    else if (runs.length > 0) io.stdout.write(runsTable(runs, now(io)));
+    else if (!hasErrors)
+      io.stdout.write(jobs.length === 0 ? 'no jobs\n' : 'no run is due at any time before 2046\n');
     return hasErrors ? EXIT.problems : EXIT.fine;
   },
 };
 
-interface Upcoming {
+interface ListedJob {
   readonly crontab: string;
   readonly job: string;
   readonly written: string;
   readonly suspended: boolean;
+  /** Undefined for `@reboot`. */
+  readonly timetable: Timetable | undefined;
+}
+
+interface Upcoming extends ListedJob {
   readonly timetable: Timetable;
   readonly instant: EpochMs;
+}
+
+function chosenJobs(
+  crontabs: readonly Loaded[],
+  wanted: string | undefined,
+  hasErrors: boolean,
+): ListedJob[] {
+  const jobs = crontabs.flatMap(({ plan }) =>
+    plan.jobs.map((job) => ({
+      crontab: plan.crontab,
+      job: job.name,
+      written: job.written,
+      suspended: job.options.suspend !== undefined,
+      timetable: timetableOf(plan, job),
+    })),
+  );
+  // It may be in the crontab that has errors; those are told already.
+  if (wanted === undefined || (hasErrors && jobs.length === 0)) return jobs;
+  const idOf = ({ crontab, job }: ListedJob) => jobIdOf(crontab, job);
+  const jobId = pickJob(jobs.map(idOf), wanted);
+  return jobs.filter((job) => idOf(job) === jobId);
 }
 
 function* upcoming(queue: DueQueue<Upcoming>, count: number): Generator<Upcoming> {
@@ -116,35 +101,43 @@ function* upcoming(queue: DueQueue<Upcoming>, count: number): Generator<Upcoming
   }
 }
 
-function json({ crontab, job, written, suspended, timetable, instant: at }: Upcoming) {
+function runsTable(runs: readonly Upcoming[], now: EpochMs): string {
+  return table([
+    ['TIME', '', 'JOB', 'SCHEDULE'],
+    ...runs.map(({ timetable, instant, crontab, job, written, suspended }) => [
+      zonedText(timetable.zone, instant),
+      instant < now ? '' : `in ${spanText(instant - now)}`,
+      jobIdOf(crontab, job),
+      suspended ? `${written} (suspended)` : written,
+    ]),
+  ]);
+}
+
+/** Documented in docs/cli.md. */
+function runJson({ crontab, job, written, suspended, timetable, instant }: Upcoming) {
   return {
     crontab,
     job,
     schedule: written,
-    scheduledTime: scheduledTimeText(at),
+    scheduledTime: scheduledTimeText(instant),
     zone: timetable.zone.zone,
-    localTime: zonedText(timetable.zone, at),
+    localTime: zonedText(timetable.zone, instant),
     suspended,
   };
 }
 
-/** An instant as ISO 8601 with zone or offset. @throws UsageError */
-export function instant(value: string | undefined): EpochMs | undefined {
+/** An instant as ISO 8601 with zone or offset; a day alone begins in UTC. @throws UsageError */
+function instant(value: string | undefined): EpochMs | undefined {
   if (value === undefined) return undefined;
-  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(value)
-    ? Date.parse(value)
-    : Number.NaN;
-  if (Number.isNaN(at))
+  const day = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/.exec(
+    value,
+  )?.[1];
+  const at = day === undefined ? Number.NaN : Date.parse(value);
+  // `Date` reads 30 February as 2 March.
+  const isDay = day !== undefined && !Number.isNaN(at) && new Date(day).toISOString().startsWith(day);
+  if (!isDay)
     throw new UsageError(
-      `\`${value}\` is not an instant: write for example \`2027-03-28T02:30+01:00\` or \`2027-03-28T01:30Z\``,
+      `\`--from\` takes an instant with its offset, such as \`2027-03-28T02:30+01:00\` or \`2027-03-28T01:30Z\`, got \`${value}\``,
     );
   return at;
-}
-
-/** @throws UsageError */
-export function wholeNumber(value: string, min: number, max: number, option: string): number {
-  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= min && number <= max))
-    throw new UsageError(`\`${option}\` must be ${min}-${max}, got \`${value}\``);
-  return number;
 }

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:os';
-import { commandEnvironment, ENVIRONMENT_OPTIONS } from '../shared/adapters/command-environment.ts';
+import {
+  type CommandEnvironment,
+  commandEnvironment,
+  ENVIRONMENT_OPTIONS,
+} from '../shared/adapters/command-environment.ts';
 import {
   type Command,
   CommandError,
@@ -10,24 +14,26 @@ import {
   text,
   UsageError,
 } from '../shared/adapters/command-line.ts';
-import { currentOwner, currentUser, machineZone } from '../shared/adapters/host.ts';
+import { currentOwner, currentUser } from '../shared/adapters/host.ts';
 import { openExistingStore, openStore, storeLocation } from '../shared/adapters/open-store.ts';
 import { StreamingCommandRunner } from '../shared/adapters/process-runner.ts';
+import { StoreError } from '../shared/adapters/store-error.ts';
 import { SYSTEM_CLOCK } from '../shared/adapters/system-clock.ts';
-import { DiagnosticRenderer } from '../shared/core/diagnostic-text.ts';
-import { nearest } from '../shared/core/nearest.ts';
-import { type PlannedJob, planCrontab, planHash, type SchedulePlan } from '../shared/core/plan/plan.ts';
-import { executeRun } from '../shared/core/run/execute-run.ts';
-import { REASONS, type Reason } from '../shared/core/run/run.ts';
+import { type PlannedJob, planHash, type SchedulePlan } from '../shared/core/plan/plan.ts';
+import { executeRun, GRACE_MS } from '../shared/core/run/execute-run.ts';
+import { REASONS, type Reason, type Run } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, jobIdOf, jobNameOf, manualRunId } from '../shared/core/run/run-id.ts';
 import type { Finish, RunStore } from '../shared/core/run/run-store.ts';
-import { findJob } from './history.ts';
-import { checkSource, readSources, zoneOption } from './sources.ts';
-import { diagnosticPaint } from './style.ts';
+import { pickJob } from './find-job.ts';
+import { Progress } from './progress.ts';
+import { loadCrontabs } from './sources.ts';
+import { findJob } from './stores.ts';
 
-/** As timeout(1) and env(1) have it. */
-const OUR_FAULT = 125;
+/** As timeout(1) and env(1) have them. */
 const TIMED_OUT = 124;
+const OUR_FAULT = 125;
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export const runCommand: Command = {
   name: 'run',
@@ -44,26 +50,19 @@ export const runCommand: Command = {
     system: OPTION.system,
     store: OPTION.store,
   },
-  notes: `Waits for the command and passes on its output. Exit code: the command's; 124 when it timed out, 125 when
-kuber-cron could not run it (another run of it is under way, for instance), 126 and 127 as of env(1).`,
+  notes: `Waits for the command and passes on its output. Exit code: the command's, or 128 and its signal; 124 timed out,
+125 it was not run by a fault of ours or because another run of it is under way, 126 and 127 as of env(1), 2 wrong usage.`,
 
   async run(invocation, io) {
     const [name, ...rest] = invocation.operands;
     if (name === undefined || rest.length > 0)
       throw new UsageError('`run` wants one job; `kuber-cron jobs` lists them');
-    const file = text(invocation, 'crontab');
-    const location = storeLocation(text(invocation, 'store'));
-    const store = file === undefined ? openExistingStore(location) : openStore(location);
     try {
-      const found =
-        file === undefined ? await ofDaemon(store, name) : await ofFile(file, name, invocation, io);
-      return await runByHand(found.plan, found.job, store, invocation, io);
+      return await runNamed(name, invocation, io);
     } catch (error) {
-      if (!(error instanceof CommandError)) throw error;
+      if (!(error instanceof CommandError || error instanceof StoreError)) throw error;
       io.stderr.write(`kuber-cron: ${error.message}\n`);
       return OUR_FAULT;
-    } finally {
-      await store.close();
     }
   },
 };
@@ -73,49 +72,49 @@ interface Found {
   readonly job: PlannedJob;
 }
 
+async function runNamed(name: string, invocation: Invocation, io: Io): Promise<number> {
+  const environment = commandEnvironment(invocation, io.env);
+  const location = storeLocation(text(invocation, 'store'));
+  const file = text(invocation, 'crontab');
+  // Before a store is made: a file that cannot be run shall leave none behind.
+  const ofCrontab = file === undefined ? undefined : await ofFile(file, name, invocation, io);
+  const store = ofCrontab === undefined ? openExistingStore(location) : openStore(location);
+  try {
+    const found = ofCrontab ?? (await ofDaemon(store, name));
+    const secrets = secretsOf(found.job, environment);
+    const run = await claim(found, store);
+    return await execute(run, found.job, store, { passed: environment.passed, secrets }, io);
+  } finally {
+    await store.close();
+  }
+}
+
 async function ofDaemon(store: RunStore, name: string): Promise<Found> {
   const jobId = await findJob(store, name);
   const plan = (await store.activePlan(crontabOf(jobId)))?.plan;
   const job = plan?.jobs.find((one) => one.name === jobNameOf(jobId));
   if (plan === undefined || job === undefined)
-    throw new CommandError(`\`${jobId}\` has a history, but is no longer in the crontab`);
+    throw new CommandError(
+      `\`${jobId}\` has a history, but no daemon runs it; \`--crontab FILE\` takes it from a file`,
+    );
   return { plan, job };
 }
 
 async function ofFile(file: string, name: string, invocation: Invocation, io: Io): Promise<Found> {
-  for await (const source of readSources([file], io)) {
-    const checked = checkSource(source, invocation, Date.now());
-    if (checked.diagnostics.hasErrors) {
-      const renderer = new DiagnosticRenderer(source.path, checked.text, diagnosticPaint(io.stderr, io.env));
-      for (const one of checked.diagnostics.list)
-        if (one.severity === 'error') io.stderr.write(`${renderer.text(one)}\n\n`);
-      throw new CommandError(`\`${file}\` has errors`);
-    }
-    const plan = planCrontab(checked, {
-      crontab: source.name,
-      zone: zoneOption(invocation) ?? machineZone(),
-    });
-    const job = plan.jobs.find((one) => one.name === name || jobIdOf(source.name, one.name) === name);
-    if (job !== undefined) return { plan, job };
-    const near = nearest(
-      name,
-      plan.jobs.map((one) => one.name),
-    );
-    throw new CommandError(
-      `\`${file}\` has no job \`${name}\`${near === undefined ? '' : `; did you mean \`${near}\`?`}`,
-    );
-  }
-  throw new CommandError(`\`${file}\` is a folder without crontabs`);
+  const { crontabs, hasErrors } = await loadCrontabs(invocation, io, {
+    command: 'run',
+    operands: [file],
+    progress: new Progress(io),
+    user: currentUser().name,
+  });
+  if (hasErrors && crontabs.length === 0) throw new CommandError(`\`${file}\` has errors`);
+  const all = crontabs.flatMap(({ plan }) => plan.jobs.map((job) => ({ plan, job })));
+  const idOf = ({ plan, job }: Found) => jobIdOf(plan.crontab, job.name);
+  const jobId = pickJob(all.map(idOf), name);
+  return all.find((one) => idOf(one) === jobId) as Found;
 }
 
-async function runByHand(
-  plan: SchedulePlan,
-  job: PlannedJob,
-  store: RunStore,
-  invocation: Invocation,
-  io: Io,
-): Promise<number> {
-  const { passed, secret } = commandEnvironment(invocation, io.env);
+function secretsOf(job: PlannedJob, { secret }: CommandEnvironment): Record<string, string> {
   const secrets: Record<string, string> = {};
   for (const name of job.options.secrets ?? []) {
     const value = secret(name);
@@ -125,6 +124,11 @@ async function runByHand(
       );
     secrets[name] = value;
   }
+  return secrets;
+}
+
+/** @throws CommandError when another run is in the way */
+async function claim({ plan, job }: Found, store: RunStore): Promise<Run> {
   const token = randomUUID();
   const now = Date.now();
   const { outcome, run } = await store.claim({
@@ -137,44 +141,67 @@ async function runByHand(
     concurrencyPolicy: job.options['concurrency-policy'] ?? 'forbid',
     at: now,
   });
-  if (outcome !== 'won') {
-    throw new CommandError(
-      `\`${job.name}\` was not started: ${run.reason === undefined ? 'another process has this run' : REASONS[run.reason]} (${run.blockedBy ?? run.runId})`,
-    );
-  }
+  if (outcome === 'won') return run;
+  const reason = run.reason === undefined ? 'another process has this run' : REASONS[run.reason];
+  throw new CommandError(`\`${job.name}\` was not started: ${reason} (${run.blockedBy ?? run.runId})`);
+}
+
+async function execute(
+  run: Run,
+  job: PlannedJob,
+  store: RunStore,
+  variables: { readonly passed: Readonly<Record<string, string>>; readonly secrets: Record<string, string> },
+  io: Io,
+): Promise<number> {
   const stop = new AbortController();
-  const onSignal = () => stop.abort('requested' satisfies Reason);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal);
-  process.umask(0o022);
+  let signalled: (typeof STOP_SIGNALS)[number] | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (signalled !== undefined) return;
+    signalled = signal as (typeof STOP_SIGNALS)[number];
+    io.stderr.write(`kuber-cron: ending \`${job.name}\`; after ${GRACE_MS / 1000}s it is killed\n`);
+    stop.abort('requested' satisfies Reason);
+  };
+  // Every time: a second signal must not end this process before the command, and its record, have ended.
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  // What commands write must be readable as cron leaves it.
+  const umask = process.umask(0o022);
   try {
-    const commands = new StreamingCommandRunner((stream, output) => io[stream].write(output));
     const finish = await executeRun(
       run,
       job,
-      { store, clock: SYSTEM_CLOCK, commands },
+      {
+        store,
+        clock: SYSTEM_CLOCK,
+        commands: new StreamingCommandRunner((stream, output) => io[stream].write(output)),
+      },
       {
         user: currentUser(),
-        passed,
-        secrets,
+        ...variables,
         stop: stop.signal,
         onStoreError: (error) =>
           io.stderr.write(`kuber-cron: the store failed, trying again: ${(error as Error).message}\n`),
       },
     );
-    return finish === undefined ? OUR_FAULT : exitCode(finish, io);
+    if (finish === undefined)
+      throw new CommandError(`\`${job.name}\` was not started: another process closed this run`);
+    return exitCode(finish, signalled, io);
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal);
+    process.umask(umask);
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }
 }
 
-function exitCode({ status, reason, attempt }: Finish, io: Io): number {
+function exitCode({ status, attempt }: Finish, signalled: NodeJS.Signals | undefined, io: Io): number {
   if (attempt?.error !== undefined) io.stderr.write(`kuber-cron: not started: ${attempt.error}\n`);
   if (status === 'timed-out') {
     io.stderr.write('kuber-cron: timed out\n');
     return TIMED_OUT;
   }
+  // A command that was told to end did not succeed, whatever it returned.
+  if (status === 'cancelled' && signalled !== undefined) return 128 + constants.signals[signalled];
   if (attempt?.exitCode !== undefined) return attempt.exitCode;
-  const signal = attempt?.signal as keyof typeof constants.signals | undefined;
-  if (reason !== 'requested' && signal !== undefined) io.stderr.write(`kuber-cron: ended by ${signal}\n`);
-  return 128 + (signal === undefined ? 0 : constants.signals[signal]);
+  const signal = attempt?.signal as NodeJS.Signals | undefined;
+  if (signal === undefined) return OUR_FAULT;
+  io.stderr.write(`kuber-cron: ended by ${signal}\n`);
+  return 128 + constants.signals[signal];
 }

@@ -14,6 +14,8 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Wall clock, epoch milliseconds. (Default: the machine's) */
+  readonly now?: () => number;
 }
 
 /** Exit codes; `run` adds those of the command that it ran. */
@@ -90,9 +92,10 @@ export function parseInvocation(command: Command, argv: readonly string[]): Invo
     if (token.kind !== 'option') continue;
     const spec = command.options[token.name];
     if (spec === undefined) {
-      const near = nearest(token.name, Object.keys(command.options));
+      const known = Object.keys(command.options);
+      const near = nearest(token.name, known);
       throw new UsageError(
-        `\`${command.name}\` has no option \`${token.rawName}\`${near === undefined ? '' : `; did you mean \`--${near}\`?`}`,
+        `\`${command.name}\` has no option \`${token.rawName}\`; ${near === undefined ? `it takes ${[...known, 'help'].map((name) => `--${name}`).join(', ')}` : `did you mean \`--${near}\`?`}`,
       );
     }
     if (spec.type === 'string' && (token.value === undefined || token.value === '')) {
@@ -141,4 +144,22 @@ export function text(invocation: Invocation, name: string): string | undefined {
 
 export function isSet(invocation: Invocation, name: string): boolean {
   return invocation.values[name] === true;
+}
+
+/**
+ * The value of an option that is a number.
+ *
+ * @throws UsageError when it is not a whole number of the range
+ */
+export function whole(
+  invocation: Invocation,
+  name: string,
+  { min, max, otherwise }: { readonly min: number; readonly max: number; readonly otherwise: number },
+): number {
+  const value = text(invocation, name);
+  if (value === undefined) return otherwise;
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= min && number <= max))
+    throw new UsageError(`\`--${name}\` must be a whole number of ${min}-${max}, got \`${value}\``);
+  return number;
 }

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { crontabName, isCrontabName } from '../core/plan/plan.ts';
 import { CommandError, UsageError } from './command-line.ts';
 
@@ -10,46 +10,73 @@ export interface CrontabFile {
 }
 
 /** Larger than the checker takes: it is told by its first part. Bytes. */
-const MOST_BYTES = 33 * 2 ** 20;
+export const MOST_BYTES = 33 * 2 ** 20;
+
+/** Names that Debian's cron reads in /etc/cron.d (no dot, no `~` of an editor's copy), and our own ending. */
+const FILE_OF_FOLDER = /^(?:[A-Za-z0-9_-]+|[^.].*\.crontab)$/;
 
 /**
- * The crontabs that operands stand for: files as they are, of a folder each file called `*.crontab` or without a dot
- * (as cron reads /etc/cron.d).
+ * The crontabs that operands stand for: files as they are, of a folder those that `FILE_OF_FOLDER` lets through.
  *
  * @throws UsageError when two have one name
+ * @throws CommandError when a folder cannot be read
  */
 export function crontabFiles(operands: readonly string[], name?: string): readonly CrontabFile[] {
-  const paths = operands.flatMap((operand) => (isFolder(operand) ? folderFiles(operand) : [operand]));
+  const files = foundFiles(operands);
   if (name !== undefined) {
-    if (paths.length !== 1) throw new UsageError('`--name` names one crontab; give one file');
+    const [only, ...others] = files;
+    if (only === undefined || others.length > 0)
+      throw new UsageError('`--name` names one crontab; give one file');
     if (!isCrontabName(name)) {
       throw new UsageError(
         `a crontab's name has lower-case letters, digits and single dashes, at most 16 characters, got \`${name}\``,
       );
     }
-    return [{ name, path: paths[0] as string }];
+    return [{ name, path: only.path }];
   }
   const byName = new Map<string, string>();
-  return paths.map((path) => {
-    const own = crontabName(path);
+  for (const { name: own, path } of files) {
     const other = byName.get(own);
     if (other !== undefined)
       throw new UsageError(`\`${other}\` and \`${path}\` would both be crontab \`${own}\`: rename one file`);
     byName.set(own, path);
-    return { name: own, path };
-  });
+  }
+  return files;
+}
+
+/** As `crontabFiles`, but several may have one name: for looking at each by itself. */
+export function foundFiles(operands: readonly string[]): readonly CrontabFile[] {
+  return operands
+    .flatMap((operand) => (isFolder(operand) ? folderFiles(operand) : [operand]))
+    .map((path) => ({ name: path === '-' ? 'stdin' : crontabName(path), path }));
 }
 
 function folderFiles(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((file) => /^(?:[^.]+|[^.].*\.crontab)$/.test(basename(file)))
-    .map((file) => join(folder, file))
-    .filter((path) => !isFolder(path))
-    .sort();
+  try {
+    return (
+      readdirSync(folder)
+        .filter((file) => FILE_OF_FOLDER.test(file))
+        .map((file) => join(folder, file))
+        // A link that leads nowhere is kept, so that reading it says so; a pipe would be waited for.
+        .filter((path) => status(path)?.isFile() ?? true)
+        .sort()
+    );
+  } catch (error) {
+    throw cannotRead(folder, error);
+  }
 }
 
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return status(path)?.isDirectory() ?? false;
+}
+
+/** Undefined where there is nothing, or nothing that can be reached: reading tells why. */
+function status(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -74,8 +101,12 @@ export function readCrontabFile(path: string): Uint8Array {
       closeSync(fd);
     }
   } catch (error) {
-    throw new CommandError(`cannot read \`${path}\`: ${systemReason(error)}`, { cause: error });
+    throw cannotRead(path, error);
   }
+}
+
+function cannotRead(path: string, error: unknown): CommandError {
+  return new CommandError(`cannot read \`${path}\`: ${systemReason(error)}`, { cause: error });
 }
 
 /** What the system said, in words. */
@@ -91,6 +122,10 @@ export function systemReason(error: unknown): string {
       return 'it is a folder';
     case 'ENOTDIR':
       return 'a part of the path is not a folder';
+    case 'ELOOP':
+      return 'its symbolic links lead round in a circle';
+    case 'ENAMETOOLONG':
+      return 'the name is too long';
     case 'ENOSPC':
       return 'the disk is full';
     case 'EROFS':
@@ -102,8 +137,11 @@ export function systemReason(error: unknown): string {
 
 /** A text that changes whenever the file may have: replaced, written, or reached through another link. */
 export function fileSignature(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat === undefined
-    ? 'absent'
-    : `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+  } catch (error) {
+    // Absent, or behind a folder that nobody may enter: what matters is when that changes.
+    return String((error as NodeJS.ErrnoException).code);
+  }
 }

@@ -1,8 +1,10 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Owner } from '../core/run/run.ts';
 import type { RunStore } from '../core/run/run-store.ts';
 import { CommandError, UsageError } from './command-line.ts';
-import { stateFolder } from './host.ts';
+import { isFolder } from './crontab-files.ts';
+import { isAlive, stateFolder } from './host.ts';
 import { SqliteRunStore } from './sqlite-run-store.ts';
 import { StoreError } from './store-error.ts';
 
@@ -16,6 +18,7 @@ export function storeLocation(option: string | undefined): StoreLocation {
   if (option === undefined) return { path: join(stateFolder(), 'store.sqlite') };
   const path = /^sqlite:(.+)$/.exec(option)?.[1];
   if (path === undefined) throw new UsageError(`\`--store\` takes \`sqlite:PATH\`, got \`${option}\``);
+  if (isFolder(path)) throw new UsageError(`\`--store\` takes a file, and \`${path}\` is a folder`);
   return { path };
 }
 
@@ -37,4 +40,14 @@ export function openExistingStore(location: StoreLocation): RunStore {
     );
   }
   return openStore(location);
+}
+
+/** Whether a daemon works on a store; undefined where that cannot be seen, because it is on another host. */
+export function hasDaemon({ path }: StoreLocation): boolean | undefined {
+  try {
+    return isAlive(JSON.parse(readFileSync(`${path}.daemon`, 'utf8')) as Owner);
+  } catch {
+    // None, or one that was cut off when the machine stopped.
+    return false;
+  }
 }

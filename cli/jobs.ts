@@ -1,0 +1,156 @@
+import { type Command, EXIT, type Io, OPTION, text, UsageError } from '../shared/adapters/command-line.ts';
+import { hasDaemon } from '../shared/adapters/open-store.ts';
+import { type PlannedJob, REBOOT, runsOn, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
+import type { JobState } from '../shared/core/run/job-state.ts';
+import type { Run, RunStatus } from '../shared/core/run/run.ts';
+import { jobIdOf, scheduledTimeText } from '../shared/core/run/run-id.ts';
+import type { RunStore } from '../shared/core/run/run-store.ts';
+import { nextDue } from '../shared/core/schedule/due.ts';
+import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
+import { statusPaint } from './run-text.ts';
+import { now } from './sources.ts';
+import { withStore } from './stores.ts';
+import { spanText, table } from './style.ts';
+
+export const jobsCommand: Command = {
+  name: 'jobs',
+  summary: 'List the jobs, their last and their next run',
+  examples: [
+    ['kuber-cron jobs', 'all jobs that the daemon runs'],
+    ['kuber-cron jobs --format json', 'for machines'],
+  ],
+  operands: '',
+  options: { store: OPTION.store, format: OPTION.format(['text', 'json']) },
+  notes:
+    'Runs by hand count too. Exit code: 0 fine, 2 wrong usage, 3 there is no store, or it cannot be read.',
+
+  async run(invocation, io) {
+    if (invocation.operands.length > 0)
+      throw new UsageError('`jobs` takes no operand; `kuber-cron runs JOB` shows one job');
+    return await withStore(invocation, async (store, location) => {
+      const at = now(io);
+      const jobs = await jobRows(store, at);
+      if (text(invocation, 'format') === 'json') {
+        io.stdout.write(`${JSON.stringify({ jobs }, null, 2)}\n`);
+        return EXIT.fine;
+      }
+      io.stdout.write(
+        jobs.length === 0
+          ? 'no jobs: no daemon has loaded a crontab into this store yet\n'
+          : jobsTable(jobs, at, io),
+      );
+      if (jobs.length > 0 && hasDaemon(location) === false)
+        io.stderr.write('no daemon works on this store: nothing starts by itself\n');
+      return EXIT.fine;
+    });
+  },
+};
+
+/** Documented in docs/cli.md. */
+interface JobRow {
+  readonly jobId: string;
+  readonly schedule: string;
+  readonly zone: string;
+  readonly suspended: boolean;
+  readonly description?: string;
+  readonly owner?: string;
+  readonly nextRun?: string;
+  readonly runs: number;
+  readonly failed: number;
+  readonly counts: JobState['runs'];
+  /** Of the newest run that is under way. */
+  readonly running?: { readonly runId: string; readonly since: string };
+  readonly last?: {
+    readonly runId: string;
+    readonly status: RunStatus;
+    readonly startedAt?: string;
+    readonly finishedAt: string;
+    readonly exitCode?: number;
+  };
+}
+
+async function jobRows(store: RunStore, at: EpochMs): Promise<JobRow[]> {
+  const rows: JobRow[] = [];
+  const running = new Map((await store.unfinished()).map((run) => [run.jobId, run]));
+  for (const crontab of await store.crontabs()) {
+    const active = await store.activePlan(crontab);
+    if (active === undefined) continue;
+    const states = new Map((await store.states(crontab)).map((state) => [state.jobId, state]));
+    for (const job of active.plan.jobs) {
+      const jobId = jobIdOf(crontab, job.name);
+      rows.push(jobRow(active.plan, job, states.get(jobId), running.get(jobId), at));
+    }
+  }
+  return rows;
+}
+
+function jobRow(
+  plan: SchedulePlan,
+  job: PlannedJob,
+  state: JobState | undefined,
+  running: Run | undefined,
+  at: EpochMs,
+): JobRow {
+  const { suspend, description, owner } = job.options;
+  const timetable = job.schedule === REBOOT ? undefined : timetableOf(plan, job);
+  const isStarted = suspend === undefined && runsOn(job, 'daemon');
+  const next = timetable === undefined || !isStarted ? undefined : nextDue(timetable, at);
+  const { runs: counts = {}, last: end } = state ?? {};
+  const { succeeded = 0, failed = 0, lost = 0, cancelled = 0, 'timed-out': timedOut = 0 } = counts;
+  const iso = (instant: EpochMs) => new Date(instant).toISOString();
+  return {
+    jobId: jobIdOf(plan.crontab, job.name),
+    schedule: job.written,
+    zone: job.zone,
+    suspended: suspend !== undefined,
+    ...(description === undefined ? {} : { description }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(next === undefined ? {} : { nextRun: scheduledTimeText(next) }),
+    runs: succeeded + failed + timedOut + lost + cancelled,
+    failed: failed + timedOut + lost,
+    counts,
+    ...(running === undefined
+      ? {}
+      : {
+          running: {
+            runId: running.runId,
+            since: iso(running.attempts.at(-1)?.startedAt ?? running.createdAt),
+          },
+        }),
+    ...(end === undefined
+      ? {}
+      : {
+          last: {
+            runId: end.runId,
+            status: end.status,
+            ...(end.startedAt === undefined ? {} : { startedAt: iso(end.startedAt) }),
+            finishedAt: iso(end.finishedAt),
+            ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+          },
+        }),
+  };
+}
+
+function jobsTable(jobs: readonly JobRow[], at: EpochMs, io: Io): string {
+  const paint = statusPaint(io);
+  const ago = (instant: string) => spanText(Math.max(0, at - Date.parse(instant)));
+  const lastRun = ({ running, last }: JobRow): readonly [string, string] => {
+    if (running !== undefined) return [paint('running'), `for ${ago(running.since)}`];
+    return last === undefined ? ['-', ''] : [paint(last.status), `${ago(last.finishedAt)} ago`];
+  };
+  const nextRun = ({ suspended, nextRun }: JobRow) => {
+    if (suspended) return 'suspended';
+    return nextRun === undefined ? '-' : `in ${spanText(Date.parse(nextRun) - at)}`;
+  };
+  return table([
+    ['JOB', 'SCHEDULE', 'LAST RUN', '', 'NEXT RUN', 'RUNS', 'FAILED'],
+    ...jobs.map((job) => [
+      job.jobId,
+      job.schedule,
+      ...lastRun(job),
+      nextRun(job),
+      String(job.runs),
+      String(job.failed),
+    ]),
+  ]);
+}
