@@ -1,6 +1,7 @@
 import { DiagnosticSink, type Diagnostics } from '../diagnostic.ts';
 import type { Crontab } from './entry.ts';
-import { type LintContext, lintCrontab } from './lint.ts';
+import { lintCrontab } from './lint.ts';
+import type { LintContext } from './lint-schedule.ts';
 import { assignNames } from './names.ts';
 import { type ParseOptions, parseCrontab } from './parse.ts';
 

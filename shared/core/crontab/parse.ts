@@ -5,19 +5,8 @@ import {
   type Finding,
   NOTHING_ALLOWED,
 } from '../diagnostic.ts';
-import { nearest } from '../nearest.ts';
-import {
-  FALSE_BLANK,
-  FIELD_NAMES,
-  FIELD_RANGES,
-  type Field,
-  type FieldFault,
-  type FieldName,
-  parseField,
-  shortNameFor,
-} from '../schedule/field.ts';
-import { compileSchedule, NICKNAMES, type Schedule, scheduleOf } from '../schedule/schedule.ts';
-import { nearestZone, zoneTable } from '../schedule/zone-data.ts';
+import { FIELD_NAMES, parseField } from '../schedule/field.ts';
+import { NICKNAMES } from '../schedule/schedule.ts';
 import type { Span } from '../source.ts';
 import {
   type Directive,
@@ -26,20 +15,17 @@ import {
   nearMiss,
   readDirectiveLine,
 } from './directives.ts';
-import type { Crontab, Entry, EnvironmentSetting } from './entry.ts';
-import { EnvironmentScope, MOST_SETTINGS, readSettingLine, type SettingLine } from './environment.ts';
+import type { Crontab, Entry } from './entry.ts';
+import { readSettingLine } from './environment.ts';
+import { clip, isBlank, LONGEST_LINE_BYTES, skipBlanks, utf8Length, wordEnd } from './line-text.ts';
 import type { JobOptions } from './options.ts';
+import { ScheduleReader } from './schedule-reader.ts';
+import { SettingReader } from './setting-reader.ts';
 
 export interface ParseOptions {
   /** A system crontab: a user column stands between the time fields and the command. */
   readonly system?: boolean;
 }
-
-/** Debian refuses longer commands and cuts longer settings. UTF-8 bytes. */
-const LONGEST_LINE_BYTES = 998;
-
-/** Unknown zones that a near one is looked for: the list of zones is long, and a file of faults may be too. */
-const MOST_ZONES_COMPARED = 20;
 
 /**
  * Reads a crontab. Total: any text gives a result, every fault is reported, and reading goes on at the next line.
@@ -58,19 +44,10 @@ class Parser {
   readonly #isSystem: boolean;
 
   readonly #entries: Entry[] = [];
-  readonly #settings: EnvironmentSetting[] = [];
-  readonly #fields: Record<FieldName, Map<string, Field | FieldFault>> = {
-    minute: new Map(),
-    hour: new Map(),
-    dayOfMonth: new Map(),
-    month: new Map(),
-    dayOfWeek: new Map(),
-  };
-  readonly #schedules = new Map<string, Schedule>();
+  readonly #schedules: ScheduleReader;
+  readonly #settings: SettingReader;
 
   // What the lines above say about the next entry.
-  #environment = EnvironmentScope.EMPTY;
-  #zone: string | undefined;
   #defaults: JobOptions = {};
   #defaultAllowed: AllowedCodes = NOTHING_ALLOWED;
   readonly #allowedInFile = new Set<DiagnosticCode>();
@@ -82,12 +59,12 @@ class Parser {
   /** Commented-out directive lines: in order above an entry that is commented out too, else a slip. */
   #commentedDirectives: Finding[] = [];
 
-  readonly #unknownZoneHelp = new Map<string, string>();
-
   constructor(text: string, sink: DiagnosticSink, isSystem: boolean) {
     this.#text = text;
     this.#sink = sink;
     this.#isSystem = isSystem;
+    this.#schedules = new ScheduleReader(sink);
+    this.#settings = new SettingReader(sink);
   }
 
   parse(): Crontab {
@@ -105,7 +82,7 @@ class Parser {
       start = newline + 1;
     }
     this.#detach();
-    return { entries: this.#entries, settings: this.#settings, allowedInFile: this.#allowedInFile };
+    return { entries: this.#entries, settings: this.#settings.settings, allowedInFile: this.#allowedInFile };
   }
 
   /** One finding each for what concerns the whole file. */
@@ -173,7 +150,7 @@ class Parser {
     const setting = readSettingLine(whole);
     if (setting !== undefined) {
       this.#detach();
-      this.#setting(setting, whole, { start, end });
+      this.#settings.read(setting, whole, { start, end }, this.#defaultAllowed);
     } else {
       for (const finding of this.#commentedDirectives) this.#sink.add(finding, this.#defaultAllowed);
       this.#entry(whole, { start, end }, line);
@@ -280,118 +257,9 @@ class Parser {
     );
   }
 
-  // Environment settings
-
-  #setting(setting: SettingLine, whole: string, line: Span): void {
-    const { name, value, fault } = setting;
-    const nameSpan = { start: line.start + setting.nameStart, end: line.start + setting.nameEnd };
-    const valueSpan = { start: line.start + setting.valueStart, end: line.start + setting.valueEnd };
-    const allowed = this.#defaultAllowed;
-    if (utf8Length(whole) > LONGEST_LINE_BYTES) {
-      this.#sink.add({
-        code: 'setting-too-long',
-        span: nameSpan,
-        message: `a setting may have ${LONGEST_LINE_BYTES} bytes, this one has ${utf8Length(whole)} (Debian's cron cuts it silently)`,
-        help: 'shorten it, or set it in a script that the command runs',
-      });
-      return;
-    }
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      this.#sink.add({
-        code: 'bad-setting',
-        span: name === '' ? { start: nameSpan.start, end: nameSpan.start + 1 } : nameSpan,
-        message:
-          name === ''
-            ? 'before the `=` of a setting stands its name, and here is none'
-            : `an environment variable's name must be letters, digits and \`_\`, got \`${clip(name)}\``,
-        help: 'any line with `=` after its first word is a setting: an entry begins with five time fields or a nickname',
-      });
-      return;
-    }
-    if (fault === 'empty') {
-      this.#sink.add({
-        code: 'empty-setting',
-        span: nameSpan,
-        message: `\`${name}=\` without a value makes Debian's cron refuse the file`,
-        help: `write \`${name}=""\``,
-      });
-      return;
-    }
-    if (fault !== undefined) {
-      this.#sink.add({
-        code: 'bad-setting',
-        span: valueSpan,
-        message:
-          fault === 'unclosed-quote'
-            ? `the quote of \`${name}\` is not closed`
-            : `after the closing quote of \`${name}\` stands more text`,
-        help: 'a value stands in one pair of quotes or in none; there are no escapes inside quotes, so use the other kind for a quote',
-      });
-      return;
-    }
-    if (name === 'CRON_TZ' && !this.#timeZone(value, valueSpan)) return;
-    if (name === 'LOGNAME' || name === 'USER') {
-      this.#sink.add(
-        {
-          code: 'ignored-setting',
-          span: nameSpan,
-          message: `\`${name}\` is the user that the daemon runs as: cron does not let a crontab change it`,
-          help: 'remove the line',
-        },
-        allowed,
-      );
-      return;
-    }
-    const environment = this.#environment.with(name, value);
-    if (environment.size > MOST_SETTINGS) {
-      this.#sink.add({
-        code: 'too-many-settings',
-        span: nameSpan,
-        message: `a crontab may set ${MOST_SETTINGS} different variables`,
-        help: 'set them in a script that the command runs',
-      });
-      return;
-    }
-    this.#environment = environment;
-    this.#settings.push({ span: line, name, value, valueSpan, allowed });
-  }
-
-  #timeZone(value: string, span: Span): boolean {
-    if (!this.#unknownZoneHelp.has(value) && zoneTable(value) !== undefined) {
-      this.#zone = value;
-      return true;
-    }
-    this.#sink.add({
-      code: 'unknown-time-zone',
-      span,
-      message: `${value === '' ? 'an empty text' : `\`${clip(value)}\``} is not a time zone; some crons silently take UTC instead`,
-      help: this.#zoneHelp(value),
-    });
-    return false;
-  }
-
-  #zoneHelp(value: string): string {
-    const known = this.#unknownZoneHelp.get(value);
-    if (known !== undefined) return known;
-    const [first = '', ...rest] = value.split(/[ \t]+/);
-    let help = 'use a name of the IANA database, such as `Europe/Berlin` or `UTC`';
-    if (rest.length > 4 && zoneTable(first) !== undefined) {
-      help = `a setting takes its whole line: put \`${rest.join(' ').slice(0, 60)}\` on a line of its own`;
-    } else if (this.#unknownZoneHelp.size < MOST_ZONES_COMPARED) {
-      const near = nearestZone(value);
-      if (near !== undefined) help = `did you mean \`${near}\`?`;
-      this.#unknownZoneHelp.set(value, help);
-    }
-    return help;
-  }
-
-  // Entries
-
   #entry(whole: string, line: Span, lineNumber: number): void {
     const options = { ...this.#defaults, ...toOptions(this.#pending) };
-    const when = whole.startsWith('@')
-      ? this.#nickname(whole, line)
-      : this.#fiveFields(whole, line, options.name);
+    const when = this.#schedules.read(whole, line, options.name, this.#pendingIsWhole);
     if (when === undefined) return;
     let at = skipBlanks(whole, when.end);
     let user: string | undefined;
@@ -436,119 +304,16 @@ class Parser {
       line: lineNumber,
       scheduleSpan: { start: line.start, end: line.start + when.end },
       schedule: when.schedule,
-      zone: this.#zone,
+      zone: this.#settings.zone,
       user,
       userSpan,
       commandText,
       commandSpan,
-      environment: this.#environment,
+      environment: this.#settings.environment,
       options,
       directives: this.#pending.length > 0 ? this.#pending : NO_DIRECTIVES,
       allowed,
     });
-  }
-
-  #nickname(whole: string, line: Span): When | undefined {
-    const end = wordEnd(whole, 0);
-    const word = whole.slice(0, end);
-    if (word === '@reboot') return { schedule: undefined, end, isNickname: true, oversizedSteps: [] };
-    const text = NICKNAMES[word];
-    if (text !== undefined) {
-      const schedule = this.#interned(text, () => compileSchedule(text));
-      return { schedule, end, isNickname: true, oversizedSteps: [] };
-    }
-    const known = ['@reboot', ...Object.keys(NICKNAMES)];
-    const near = nearest(word, known);
-    this.#sink.add({
-      code: 'unknown-nickname',
-      span: { start: line.start, end: line.start + end },
-      message: `\`${clip(word)}\` is none of ${known.join(' ')}`,
-      help:
-        word === '@every'
-          ? 'a crontab has no intervals: write time fields, such as `*/5 * * * *`'
-          : near === undefined
-            ? 'use one of these, in lower case, or five time fields'
-            : `did you mean \`${near}\`?`,
-    });
-    return undefined;
-  }
-
-  #fiveFields(whole: string, line: Span, jobName: string | undefined): When | undefined {
-    const fields: Field[] = [];
-    const oversizedSteps: Span[] = [];
-    let isGood = true;
-    let at = 0;
-    let end = 0;
-    for (const [index, name] of FIELD_NAMES.entries()) {
-      at = skipBlanks(whole, end);
-      end = wordEnd(whole, at);
-      const word = whole.slice(at, end);
-      const field = word === '' ? undefined : this.#field(word, name, jobName);
-      if (field === undefined || ('code' in field && isGood && index > 0 && looksLikeProgram(word))) {
-        if (isGood) this.#missingFields(whole, line, index, at);
-        return undefined;
-      }
-      if ('code' in field) {
-        isGood = false;
-        // Without the name that could not be read this is a consequence, not another fault.
-        if (field.code === 'hash-needs-name' && !this.#pendingIsWhole) continue;
-        const isText = index === 0 && !/^[\d*,/H?-]/.test(word);
-        const isExport = isText && /^(?:export|set|setenv)$/.test(word);
-        this.#sink.add({
-          code: isExport ? 'bad-setting' : field.code,
-          span: { start: line.start + at + field.start, end: line.start + at + field.end },
-          message: isExport
-            ? `\`${word}\` is a shell's word: a crontab has \`NAME=value\` lines`
-            : field.message,
-          help: isExport ? `remove \`${word}\`` : isText ? WHAT_A_LINE_IS : field.help,
-        });
-        // The rest of such a line is no list of fields either: one finding says all.
-        if (isText || FALSE_BLANK.test(word)) return undefined;
-        continue;
-      }
-      fields.push(field);
-      if (field.oversizedStep !== undefined) {
-        const { oversizedStep: step } = field;
-        oversizedSteps.push({ start: line.start + at + step.start, end: line.start + at + step.end });
-      }
-    }
-    if (!isGood) return undefined;
-    const key = fields.map((field) => field.text).join(' ');
-    return {
-      schedule: this.#interned(key, () => scheduleOf(fields)),
-      end,
-      isNickname: false,
-      oversizedSteps,
-    };
-  }
-
-  #missingFields(whole: string, line: Span, found: number, at: number): void {
-    const missing = FIELD_NAMES.slice(found).map((name) => FIELD_RANGES[name].label);
-    this.#sink.add({
-      code: 'missing-fields',
-      span: { start: line.start + Math.min(at, whole.length), end: line.end },
-      message: `an entry has five time fields before its command; here ${found === 1 ? 'is' : 'are'} ${found}, without ${missing.join(', ')}`,
-      help: 'the fields are, in order: minute hour day-of-month month day-of-week; write `*` for each that does not matter',
-    });
-  }
-
-  #field(word: string, name: FieldName, jobName: string | undefined): Field | FieldFault {
-    const cache = this.#fields[name];
-    const known = cache.get(word);
-    if (known !== undefined) return known;
-    const field = parseField(word, name, jobName);
-    // A field with `H` is another for each job.
-    if (!word.includes('H') && word.length < 200) cache.set(word, field);
-    return field;
-  }
-
-  #interned(text: string, make: () => Schedule): Schedule {
-    let schedule = this.#schedules.get(text);
-    if (schedule === undefined) {
-      schedule = make();
-      this.#schedules.set(text, schedule);
-    }
-    return schedule;
   }
 
   /** What no cron takes for a command. @returns whether it is one */
@@ -592,14 +357,6 @@ class Parser {
   }
 }
 
-interface When {
-  readonly schedule: Schedule | undefined;
-  /** Offset behind the last field. */
-  readonly end: number;
-  readonly isNickname: boolean;
-  readonly oversizedSteps: readonly Span[];
-}
-
 function toOptions(directives: readonly Directive[]): JobOptions {
   if (directives.length === 0) return NO_OPTIONS;
   return Object.fromEntries(directives.map(({ key, value }) => [key, value]));
@@ -607,42 +364,6 @@ function toOptions(directives: readonly Directive[]): JobOptions {
 
 const NO_OPTIONS: JobOptions = {};
 const NO_DIRECTIVES: readonly Directive[] = [];
-
-const WHAT_A_LINE_IS =
-  'an entry begins with five time fields or a nickname, a setting is `NAME=value`, a comment begins with `#`';
-
-function looksLikeProgram(word: string): boolean {
-  if (shortNameFor(word) !== undefined) return false;
-  return /^(?:[/.~$"'({>]|[A-Za-z_]{4,}|[A-Za-z_.-]+\/)/.test(word);
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
-}
-
-function skipBlanks(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && isBlank(text.charCodeAt(at))) at++;
-  return at;
-}
-
-function wordEnd(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && !isBlank(text.charCodeAt(at))) at++;
-  return at;
-}
-
-/** Bytes of the text in UTF-8; short texts of ASCII, nearly all, are not encoded for it. */
-function utf8Length(text: string): number {
-  if (text.length * 3 <= LONGEST_LINE_BYTES) return text.length;
-  let bytes = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    // A surrogate pair is four bytes: two for each half.
-    bytes += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 2 : 3;
-  }
-  return bytes;
-}
 
 function count(text: string, character: string): number {
   let found = 0;
@@ -652,8 +373,4 @@ function count(text: string, character: string): number {
 
 function plural(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function clip(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
