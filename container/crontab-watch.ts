@@ -15,12 +15,24 @@ export class CrontabWatch {
   #seen: string;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param paths files and folders to look at */
+  /**
+   * Takes a first look; make it before the files are first read, so that no change falls between.
+   *
+   * @param paths files and folders to look at
+   */
   constructor(paths: () => readonly string[], onChange: () => void) {
     this.#paths = paths;
     this.#onChange = onChange;
     this.#seen = this.#look();
+  }
+
+  start(): void {
     this.#schedule(POLL_MS, () => this.#poll());
+  }
+
+  /** Tells of the files once more, as if they had changed. */
+  repeat(): void {
+    this.#seen = '';
   }
 
   close(): void {

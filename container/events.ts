@@ -5,6 +5,14 @@ import type { ActivePlan, Finish } from '../shared/core/run/run-store.ts';
 import type { Missed } from '../shared/core/run/settle.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
 
+/** A finding about a crontab, for its readers. */
+export interface ReportedFinding {
+  /** One line with its place, and without the text of the crontab: a command may hold a secret. */
+  readonly line: string;
+  /** With the text of the crontab, for the person at the terminal. */
+  readonly frame: string;
+}
+
 /** Everything that a daemon tells: logs, the terminal and metrics are renderings of these. */
 export type DaemonEvent =
   | {
@@ -19,14 +27,14 @@ export type DaemonEvent =
       readonly crontab: string;
       readonly file: string;
       readonly errors: number;
-      readonly report: readonly string[];
+      readonly report: readonly ReportedFinding[];
     }
   | { readonly kind: 'crontab-removed'; readonly crontab: string }
   | {
       readonly kind: 'crontab-warnings';
       readonly crontab: string;
       readonly file: string;
-      readonly report: readonly string[];
+      readonly report: readonly ReportedFinding[];
     }
   | { readonly kind: 'run-started'; readonly run: Run; readonly job: PlannedJob; readonly attempt: Attempt }
   | { readonly kind: 'run-ended'; readonly run: Run; readonly job: PlannedJob; readonly finish: Finish }

@@ -2,7 +2,8 @@ import pino from 'pino';
 import type { Output } from '../shared/adapters/command-line.ts';
 import { REASONS } from '../shared/core/run/run.ts';
 import { crontabOf, jobNameOf } from '../shared/core/run/run-id.ts';
-import type { DaemonEvent, EmitEvent } from './events.ts';
+import { isDue } from '../shared/core/run/run-transitions.ts';
+import type { DaemonEvent, EmitEvent, ReportedFinding } from './events.ts';
 
 /** Renders events as JSON lines, for machines. Never the command of a job: it may hold a secret. */
 export function jsonLog(output: Output): EmitEvent {
@@ -35,7 +36,7 @@ function record(event: DaemonEvent): [Level, object, string] {
     case 'crontab-refused':
       return [
         'error',
-        { crontab: event.crontab, file: event.file, errors: event.errors, report: event.report },
+        { crontab: event.crontab, file: event.file, errors: event.errors, report: lines(event.report) },
         'crontab refused; the last good one stays in force',
       ];
     case 'crontab-removed':
@@ -43,7 +44,7 @@ function record(event: DaemonEvent): [Level, object, string] {
     case 'crontab-warnings':
       return [
         'warn',
-        { crontab: event.crontab, file: event.file, report: event.report },
+        { crontab: event.crontab, file: event.file, report: lines(event.report) },
         'crontab has warnings',
       ];
     case 'run-started':
@@ -52,7 +53,7 @@ function record(event: DaemonEvent): [Level, object, string] {
         {
           ...ids(event.run),
           attempt: event.attempt.number,
-          lateness_ms: event.attempt.startedAt - event.run.scheduledTime,
+          lateness_ms: isDue(event.run) ? event.attempt.startedAt - event.run.scheduledTime : undefined,
         },
         'run started',
       ];
@@ -135,6 +136,10 @@ export function errorText(error: unknown): string {
     parts.push(at instanceof Error ? at.message : String(at));
   }
   return parts.join(': ');
+}
+
+function lines(report: readonly ReportedFinding[]): string[] {
+  return report.map(({ line }) => line);
 }
 
 function ids(run: { jobId: string; runId: string; trigger: string }) {

@@ -1,5 +1,6 @@
 import type { Metrics } from '../shared/core/metrics/metrics.ts';
 import { crontabOf, jobNameOf } from '../shared/core/run/run-id.ts';
+import { isDue } from '../shared/core/run/run-transitions.ts';
 import type { DaemonEvent } from './events.ts';
 
 /** Reports an event to the metrics of the process. */
@@ -16,12 +17,13 @@ export function measure(event: DaemonEvent, metrics: Metrics, now: () => number)
       metrics.set('kubercron_config_last_reload_successful', { crontab: event.crontab }, 0);
       return;
     case 'tick':
+      metrics.set('kubercron_scheduler_last_tick_timestamp_seconds', {}, seconds());
       metrics.set('kubercron_scheduler_last_tick_duration_seconds', {}, event.durationMs / 1000);
       return;
     case 'run-started': {
-      const { jobId, scheduledTime, trigger, runId } = event.run;
+      const { jobId, scheduledTime } = event.run;
       // Runs by hand and at a start have no time to be late for.
-      if (trigger === 'manual' || runId.startsWith('reboot#') || event.attempt.number > 1) return;
+      if (!isDue(event.run) || event.attempt.number > 1) return;
       metrics.observe(
         'kubercron_job_lateness_seconds',
         { crontab: crontabOf(jobId), job_name: jobNameOf(jobId) },

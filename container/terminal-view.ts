@@ -4,7 +4,7 @@ import { printable } from '../shared/core/diagnostic-text.ts';
 import { REASONS } from '../shared/core/run/run.ts';
 import { jobNameOf, scheduledTimeText } from '../shared/core/run/run-id.ts';
 import { type EpochMs, zonedText } from '../shared/core/schedule/zone-table.ts';
-import type { DaemonEvent, EmitEvent } from './events.ts';
+import type { DaemonEvent, EmitEvent, ReportedFinding } from './events.ts';
 import { errorText } from './log.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -98,10 +98,10 @@ export class TerminalView {
             'red',
             `${event.file} has ${count(event.errors, 'error')} and is not used; what was in force stays in force`,
           ),
-          ...event.report.flatMap((text) => text.split('\n')),
+          ...this.#report(event.report),
         ];
       case 'crontab-warnings':
-        return event.report.flatMap((text) => text.split('\n'));
+        return this.#report(event.report);
       case 'run-started':
         return [
           this.#line(
@@ -186,6 +186,12 @@ export class TerminalView {
       case 'run-taken':
         return [];
     }
+  }
+
+  /** A text that goes to no terminal is a log, and commands are in no log. */
+  #report(report: readonly ReportedFinding[]): string[] {
+    const isShown = this.#output.isTTY === true;
+    return report.flatMap(({ line, frame }) => (isShown ? frame.split('\n') : [line]));
   }
 
   #line(

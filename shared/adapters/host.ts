@@ -34,7 +34,9 @@ function processStart(pid: number): string | undefined {
     if (process.platform === 'linux') {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       // The second field is the program's name and may itself hold blanks and parentheses; the start time is field 22.
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+      const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // A process that has ended stays in the table until its parent looks.
+      return state === 'Z' || state === 'X' ? undefined : fields[18];
     }
     return execFileSync('/bin/ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
   } catch {

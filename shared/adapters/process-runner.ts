@@ -1,29 +1,30 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
+  accessSync,
   closeSync,
   constants,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
-  readSync,
-  unlinkSync,
+  rmSync,
+  statSync,
 } from 'node:fs';
+import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Masker } from '../core/run/mask.ts';
 import type { CommandEnd, CommandRunner, CommandSpec, RunningCommand } from '../core/run/ports.ts';
 import { OUTPUT_TAIL_BYTES, type OutputTail, type RunOutput } from '../core/run/run.ts';
+import { inputFile, lastBytes, OutputFile } from './output-file.ts';
 
 type Stream = 'stdout' | 'stderr';
 
-/** A stream's file is emptied when it grows beyond this: its end is kept, the disk is not filled. Bytes. */
-const LARGEST_OUTPUT = 64 * 2 ** 20;
-/** How often running commands' files are looked at. Milliseconds. */
-const SIZE_CHECK_MS = 2000;
-/** How long the streams of a command that has ended may stay open in its descendants. Milliseconds. */
+/** How often the sizes of running commands' files are looked at. Milliseconds. */
+const SIZE_CHECK_MS = 250;
+/** How long the streams of a watched command that has ended may stay open in its descendants. Milliseconds. */
 const LINGER_MS = 500;
 
 /**
@@ -42,47 +43,58 @@ export class FileCommandRunner implements CommandRunner {
   }
 
   start(spec: CommandSpec): RunningCommand {
-    let files: Record<Stream, OutputFile>;
+    const files: OutputFile[] = [];
+    const closeAll = () => {
+      for (const file of files) {
+        this.#open.delete(file);
+        file.close();
+      }
+    };
     try {
-      files = { stdout: new OutputFile(this.#folder), stderr: new OutputFile(this.#folder) };
+      for (let n = 0; n < 2; n++) files.push(new OutputFile(this.#folder));
     } catch (error) {
-      return { ended: Promise.resolve(notStarted(error, spec)), kill: () => {} };
+      closeAll();
+      return nothingStarted(filesFailed(this.#folder, error));
     }
-    const stdin = spec.stdin === undefined ? 'ignore' : 'pipe';
-    const child = spawnCommand(spec, [stdin, files.stdout.fd, files.stderr.fd]);
-    if ('kind' in child) {
-      files.stdout.close();
-      files.stderr.close();
-      return { ended: Promise.resolve(child), kill: () => {} };
+    const [stdout, stderr] = files as [OutputFile, OutputFile];
+    const started = spawnCommand(spec, this.#folder, [stdout.fd, stderr.fd]);
+    if ('kind' in started) {
+      closeAll();
+      return nothingStarted(started);
     }
-    this.#watchSize(files.stdout);
-    this.#watchSize(files.stderr);
-    const masker = new Masker(spec.masked);
+    for (const file of files) this.#open.add(file);
+    this.#sizeCheck ??= setInterval(() => this.#limitSizes(), SIZE_CHECK_MS).unref();
+    const { child, release } = started;
     const ended = new Promise<CommandEnd>((resolve) => {
-      const finish = (end: CommandEnd) => {
-        const output = { stdout: files.stdout.tail(masker), stderr: files.stderr.tail(masker) };
-        for (const file of Object.values(files)) {
-          this.#open.delete(file);
-          file.close();
-        }
-        resolve(end.kind === 'not-started' || isEmpty(output) ? end : { ...end, output });
-      };
-      child.once('exit', (code, signal) => finish(exited(code, signal)));
-      child.once('error', (error) => finish(notStarted(error, spec)));
+      child.once('error', (error) => resolve(notStarted(error, spec)));
+      // Not `close`: descendants may hold the output open for as long as they like.
+      child.once('exit', (code, signal) => {
+        const masker = byteMasker(spec);
+        resolve(
+          withOutput(exited(code, signal), {
+            stdout: tailOf(stdout, masker),
+            stderr: tailOf(stderr, masker),
+          }),
+        );
+      });
+    }).finally(() => {
+      release();
+      closeAll();
     });
-    feed(child, spec);
-    return { ended, kill: (signal) => killGroup(child, signal) };
+    return running(child, ended);
   }
 
-  #watchSize(file: OutputFile): void {
-    this.#open.add(file);
-    this.#sizeCheck ??= setInterval(() => {
-      for (const one of this.#open) one.limit();
-      if (this.#open.size === 0) {
-        clearInterval(this.#sizeCheck);
-        this.#sizeCheck = undefined;
+  #limitSizes(): void {
+    for (const file of this.#open) {
+      try {
+        file.limit();
+      } catch {
+        // A disk that fails now is tried again in a moment; the command goes on.
       }
-    }, SIZE_CHECK_MS).unref();
+    }
+    if (this.#open.size > 0) return;
+    clearInterval(this.#sizeCheck);
+    this.#sizeCheck = undefined;
   }
 }
 
@@ -95,96 +107,158 @@ export class StreamingCommandRunner implements CommandRunner {
   }
 
   start(spec: CommandSpec): RunningCommand {
-    const child = spawnCommand(spec, [spec.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe']);
-    if ('kind' in child) return { ended: Promise.resolve(child), kill: () => {} };
-    const masker = new Masker(spec.masked);
-    const streams = {
-      stdout: this.#follow(child, 'stdout', masker),
-      stderr: this.#follow(child, 'stderr', masker),
-    };
+    const pipes = namedPipes();
+    const started = spawnCommand(spec, tmpdir(), pipes?.writers ?? ['pipe', 'pipe']);
+    for (const fd of pipes?.writers ?? []) closeSync(fd);
+    if ('kind' in started) {
+      for (const reader of pipes?.readers ?? []) reader.destroy();
+      return nothingStarted(started);
+    }
+    const { child, release } = started;
+    const readers = pipes?.readers ?? [child.stdout as Readable, child.stderr as Readable];
+    const stdout = this.#follow(readers[0], 'stdout', spec);
+    const stderr = this.#follow(readers[1], 'stderr', spec);
     const ended = new Promise<CommandEnd>((resolve) => {
-      let end: CommandEnd | undefined;
-      const finish = () => {
-        const output = { stdout: streams.stdout.end(), stderr: streams.stderr.end() };
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        resolve(
-          end === undefined || end.kind === 'not-started' || isEmpty(output)
-            ? (end as CommandEnd)
-            : { ...end, output },
-        );
-      };
-      child.once('error', (error) => {
-        end = notStarted(error, spec);
-        finish();
+      child.once('error', (error) => resolve(notStarted(error, spec)));
+      child.once('exit', async (code, signal) => {
+        const linger = new AbortController();
+        const closed = Promise.all([stdout.closed, stderr.closed]);
+        await Promise.race([closed, sleep(LINGER_MS, undefined, { signal: linger.signal }).catch(() => {})]);
+        linger.abort();
+        resolve(withOutput(exited(code, signal), { stdout: stdout.end(), stderr: stderr.end() }));
       });
-      child.once('exit', (code, signal) => {
-        end = exited(code, signal);
-        const timer = setTimeout(finish, LINGER_MS);
-        child.once('close', () => {
-          clearTimeout(timer);
-          finish();
-        });
-      });
+    }).finally(() => {
+      release();
+      for (const reader of readers) reader.destroy();
     });
-    feed(child, spec);
-    return { ended, kill: (signal) => killGroup(child, signal) };
+    return running(child, ended);
   }
 
-  #follow(child: ChildProcess, name: Stream, masker: Masker): { end(): OutputTail } {
+  #follow(reader: Readable, name: Stream, spec: CommandSpec) {
     const decoder = new StringDecoder('utf8');
-    let text = '';
+    let tail: Buffer = Buffer.alloc(0);
     let droppedBytes = 0;
-    const passed = masker.stream((part) => {
-      this.#onOutput(name, part);
-      text += part;
-      const excess = Buffer.byteLength(text) - OUTPUT_TAIL_BYTES;
-      // Cut seldom: a cut copies the tail.
-      if (excess > OUTPUT_TAIL_BYTES) {
-        const cut = cutTail(Buffer.from(text));
-        droppedBytes += cut.droppedBytes;
-        text = cut.text;
+    const pass = (text: string) => {
+      if (text !== '') this.#onOutput(name, text);
+    };
+    const masked = byteMasker(spec).stream((part) => {
+      const bytes = Buffer.from(part, 'latin1');
+      pass(decoder.write(bytes));
+      tail = Buffer.concat([tail, bytes]);
+      const excess = tail.length - OUTPUT_TAIL_BYTES;
+      if (excess > 0) {
+        droppedBytes += excess;
+        tail = tail.subarray(excess);
       }
     });
-    child[name]?.on('data', (chunk: Buffer) => passed.write(decoder.write(chunk)));
-    child[name]?.on('error', () => {});
+    const closed = new Promise<void>((resolve) => reader.once('close', resolve));
+    reader.on('error', () => {}).on('data', (chunk: Buffer) => masked.write(chunk.toString('latin1')));
     return {
-      end: () => {
-        passed.write(decoder.end());
-        passed.end();
-        const cut = cutTail(Buffer.from(text));
-        return { text: cut.text, droppedBytes: droppedBytes + cut.droppedBytes };
+      closed,
+      end: (): OutputTail => {
+        masked.end();
+        pass(decoder.end());
+        const last = lastBytes(tail, droppedBytes > 0);
+        return { text: last.text, droppedBytes: droppedBytes + last.droppedBytes };
       },
     };
   }
 }
 
-function spawnCommand(spec: CommandSpec, stdio: StdioOptions): ChildProcess | CommandEnd {
+/**
+ * Pipes for both streams that a command can open anew as `/dev/stdout` and `/dev/stderr`: what Node calls a pipe is a
+ * socket. Undefined where they cannot be made.
+ */
+function namedPipes(): { readers: [Readable, Readable]; writers: [number, number] } | undefined {
+  let folder: string | undefined;
   try {
-    return spawn(spec.shell, ['-c', spec.command], {
+    folder = mkdtempSync(join(tmpdir(), 'kuber-cron-'));
+    const paths = [join(folder, 'stdout'), join(folder, 'stderr')] as const;
+    execFileSync('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore' });
+    // The reader first, and without waiting for its writer.
+    const open = (path: string) => {
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      return [new Socket({ fd: reader, readable: true, writable: false }), openSync(path, 'w')] as const;
+    };
+    const [stdout, stderr] = [open(paths[0]), open(paths[1])];
+    return { readers: [stdout[0], stderr[0]], writers: [stdout[1], stderr[1]] };
+  } catch {
+    return undefined;
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+  }
+}
+
+type Output = readonly [stdout: number | 'pipe', stderr: number | 'pipe'];
+
+/** @returns the child, and what lets go of its input; or why there is none */
+function spawnCommand(
+  spec: CommandSpec,
+  folder: string,
+  output: Output,
+): { readonly child: ChildProcess; release(): void } | CommandEnd {
+  let input: ReturnType<typeof inputFile> | undefined;
+  try {
+    input = spec.stdin === undefined ? undefined : inputFile(folder, spec.stdin);
+  } catch (error) {
+    return filesFailed(folder, error);
+  }
+  const release = () => input?.close();
+  try {
+    const child = spawn(spec.shell, ['-c', spec.command], {
       cwd: spec.directory,
       env: spec.environment,
       // A process group of its own, so that a time-out reaches everything that the command started.
       detached: true,
-      stdio,
+      stdio: [input?.fd ?? 'ignore', ...output],
     });
+    return { child, release };
   } catch (error) {
+    release();
     return notStarted(error, spec);
   }
 }
 
-function feed(child: ChildProcess, spec: CommandSpec): void {
-  // A command may end without reading its input.
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(spec.stdin);
+function running(child: ChildProcess, ended: Promise<CommandEnd>): RunningCommand {
+  return {
+    ended,
+    kill: (signal) => void signalGroup(child, signal),
+    isGroupLeft: () => signalGroup(child, 0),
+  };
 }
 
-function killGroup(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (child.pid === undefined) return;
+function nothingStarted(end: CommandEnd): RunningCommand {
+  return { ended: Promise.resolve(end), kill: () => {}, isGroupLeft: () => false };
+}
+
+function withOutput(end: CommandEnd, output: RunOutput): CommandEnd {
+  const isEmpty = Object.values(output).every(({ text, droppedBytes }) => text === '' && droppedBytes === 0);
+  return end.kind === 'not-started' || isEmpty ? end : { ...end, output };
+}
+
+function tailOf(file: OutputFile, masker: Masker): OutputTail {
   try {
-    process.kill(-child.pid, signal);
+    return file.tail(masker);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    // How the command ended is worth more than what it said.
+    return { text: `[the output cannot be read: ${(error as Error).message}]`, droppedBytes: 0 };
+  }
+}
+
+/** Masks bytes, each written as one character: a cut through a character of the output then harms nothing. */
+function byteMasker({ masked }: CommandSpec): Masker {
+  return new Masker(masked.map((secret) => Buffer.from(secret).toString('latin1')));
+}
+
+/** @returns whether there was anybody to signal */
+function signalGroup({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch {
+    // Gone, or another user's by now: neither can be mended here, and the run must come to its end.
+    return false;
   }
 }
 
@@ -192,72 +266,39 @@ function exited(code: number | null, signal: NodeJS.Signals | null): CommandEnd 
   return signal === null ? { kind: 'exited', exitCode: code ?? 0 } : { kind: 'signalled', signal };
 }
 
+function filesFailed(folder: string, error: unknown): CommandEnd {
+  const what = `its files in \`${folder}\` cannot be made`;
+  return { kind: 'not-started', exitCode: 125, error: `${what}: ${(error as Error).message}` };
+}
+
 /** Exit codes as env(1) has them. */
-function notStarted(error: unknown, spec: CommandSpec): CommandEnd {
+function notStarted(error: unknown, { shell, directory }: CommandSpec): CommandEnd {
   const { code, message } = error as NodeJS.ErrnoException;
-  // The same code stands for a missing shell and a missing folder.
-  if (code === 'ENOENT' && !existsSync(spec.directory)) {
+  // The same codes stand for a shell and a folder.
+  const folderFault = faultOfFolder(directory);
+  if (folderFault !== undefined) {
     return {
       kind: 'not-started',
       exitCode: 125,
-      error: `the working directory (HOME) \`${spec.directory}\` does not exist`,
+      error: `the working directory (HOME) \`${directory}\` ${folderFault}`,
     };
   }
-  if (code === 'ENOENT') {
-    return { kind: 'not-started', exitCode: 127, error: `the shell \`${spec.shell}\` does not exist` };
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return { kind: 'not-started', exitCode: 127, error: `the shell \`${shell}\` does not exist` };
   }
   if (code === 'EACCES') {
-    return { kind: 'not-started', exitCode: 126, error: `the shell \`${spec.shell}\` cannot be executed` };
+    return { kind: 'not-started', exitCode: 126, error: `the shell \`${shell}\` cannot be executed` };
   }
   return { kind: 'not-started', exitCode: 125, error: message };
 }
 
-function isEmpty({ stdout, stderr }: RunOutput): boolean {
-  return stdout.text === '' && stderr.text === '' && stdout.droppedBytes + stderr.droppedBytes === 0;
-}
-
-/** A file without a name that a command writes to. */
-class OutputFile {
-  readonly fd: number;
-  #dropped = 0;
-
-  constructor(folder: string) {
-    const path = join(folder, randomUUID());
-    // Appending, so that a writer goes on at the start after the file was emptied.
-    this.fd = openSync(
-      path,
-      constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND,
-      0o600,
-    );
-    unlinkSync(path);
+function faultOfFolder(path: string): string | undefined {
+  try {
+    if (!statSync(path).isDirectory()) return 'is not a folder';
+    accessSync(path, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : 'cannot be entered';
   }
-
-  limit(): void {
-    const { size } = fstatSync(this.fd);
-    if (size <= LARGEST_OUTPUT) return;
-    ftruncateSync(this.fd, 0);
-    this.#dropped += size;
-  }
-
-  tail(masker: Masker): OutputTail {
-    const { size } = fstatSync(this.fd);
-    if (size === 0) return { text: '', droppedBytes: this.#dropped };
-    // More than is kept, so that a secret is whole when it is looked for. Four bytes is the longest character.
-    const wanted = Math.min(size, OUTPUT_TAIL_BYTES + masker.longest * 4);
-    const bytes = Buffer.alloc(wanted);
-    const got = readSync(this.fd, bytes, 0, wanted, size - wanted);
-    const cut = cutTail(Buffer.from(masker.mask(bytes.subarray(0, got).toString('utf8'))));
-    return { text: cut.text, droppedBytes: this.#dropped + (size - wanted) + cut.droppedBytes };
-  }
-
-  close(): void {
-    closeSync(this.fd);
-  }
-}
-
-/** The last bytes of a UTF-8 text, from the beginning of a character. */
-function cutTail(bytes: Buffer): OutputTail {
-  let start = Math.max(0, bytes.length - OUTPUT_TAIL_BYTES);
-  while (start > 0 && start < bytes.length && ((bytes[start] as number) & 0xc0) === 0x80) start++;
-  return { text: bytes.toString('utf8', start), droppedBytes: start };
 }

@@ -79,6 +79,17 @@ export class PrometheusMetrics implements Metrics {
     for (const reason of DROP_REASONS) this.add('kubercron_deliveries_dropped_total', { crontab, reason }, 0);
   }
 
+  /** Forgets a crontab that is gone, with all its series. */
+  dropCrontab(crontab: string): void {
+    this.keepJobs(crontab, []);
+    this.#jobs.delete(crontab);
+    for (const reason of DROP_REASONS)
+      this.#counters.get('kubercron_deliveries_dropped_total')?.remove({ crontab, reason });
+    for (const [name, gauge] of this.#gauges) {
+      if ((METRICS[name].labels as readonly string[]).includes('crontab')) gauge.remove({ crontab });
+    }
+  }
+
   /** The page: what this process measured, and what was made for this scrape. */
   async expose(samples: Iterable<Sample>): Promise<Exposition> {
     const measured = await this.#registry.metrics();

@@ -1,11 +1,15 @@
 import type { PlannedJob } from '../plan/plan.ts';
-import type { Clock, CommandEnd, CommandRunner, CommandSpec } from './ports.ts';
+import type { Clock, CommandEnd, CommandRunner, CommandSpec, RunningCommand } from './ports.ts';
 import type { Attempt, FinalStatus, Reason, Run } from './run.ts';
 import { scheduledTimeText } from './run-id.ts';
 import type { Finish, RunStore } from './run-store.ts';
 
 /** Between TERM and KILL. Milliseconds. */
 export const GRACE_MS = 10_000;
+/** How often is looked whether a group that got TERM is gone. Milliseconds. */
+const GROUP_CHECK_MS = 100;
+/** How long a store that fails is asked to take an end when the executor shall stop. Milliseconds. */
+const LAST_TRIES_MS = 5_000;
 
 /** What cron gives every command: the user that the commands run as. */
 export interface CommandUser {
@@ -35,9 +39,11 @@ export interface ExecuteOptions {
 /**
  * Runs the command of a claimed run to its end and records it. A failing command is a result, not a throw.
  *
- * A store that fails is asked again until it answers.
+ * A store that fails is asked again until it answers. When `stop` is aborted, a run that is not started yet stays
+ * claimed.
  *
- * @returns what was recorded; undefined when the run was no longer ours before it started
+ * @returns what was recorded; undefined when the run was no longer ours, or stopped, before it started
+ * @throws what the store said last, when it did not take the end of the run for some seconds after `stop`
  */
 export async function executeRun(
   run: Run,
@@ -48,41 +54,66 @@ export async function executeRun(
   const { store, clock, commands } = ports;
   const token = run.owner?.token;
   if (token === undefined) throw new Error(`run ${run.runId} is not claimed`);
-  const attempt: Attempt = { number: run.attempts.length + 1, startedAt: clock.now() };
-  const isOurs = await persist(() => store.start(run.jobId, run.runId, token, attempt), clock, options);
+  const number = run.attempts.length + 1;
+  const claimed: Attempt = { number, startedAt: clock.now() };
+  const start = () => store.start(run.jobId, run.runId, token, claimed);
+  const isOurs = await persist(start, clock, options, 0).catch(() => false);
   if (!isOurs) return undefined;
 
-  const command = commands.start(commandSpec(run, job, attempt.number, options));
+  // Not before: a store that was asked for long makes a start late, and that must show.
+  const attempt: Attempt = { number, startedAt: clock.now() };
+  const command = startCommand(commands, commandSpec(run, job, number, options));
   options.onStart?.(attempt);
   const stopped = await supervise(command, job, clock, options.stop);
   const end = await command.ended;
   const finish = finishOf(run, job, attempt, end, stopped, clock);
-  await persist(() => store.finish(finish), clock, options);
+  await persist(() => store.finish(finish), clock, options, LAST_TRIES_MS);
   return finish;
+}
+
+/** A runner that throws would leave a run that never ends. */
+function startCommand(commands: CommandRunner, spec: CommandSpec): RunningCommand {
+  try {
+    return commands.start(spec);
+  } catch (error) {
+    const end = { kind: 'not-started', exitCode: 125, error: String(error) } as const;
+    return { ended: Promise.resolve(end), kill: () => {}, isGroupLeft: () => false };
+  }
 }
 
 /** Waits between tries of a write: the first, and the longest. Milliseconds. */
 const RETRY_WRITE_MS = { first: 250, longest: 30_000 };
 
-/** A write that must not be given up: the token makes a repetition harmless when the first one did arrive. */
+/**
+ * A write that must not be given up: the token makes a repetition harmless when the first one did arrive.
+ *
+ * @param patienceMs how long it is still tried after `stop`
+ * @throws the last error when that is over
+ */
 async function persist<T>(
   write: () => Promise<T>,
   clock: Clock,
-  { onStoreError }: Pick<ExecuteOptions, 'onStoreError'>,
+  { onStoreError, stop }: Pick<ExecuteOptions, 'onStoreError' | 'stop'>,
+  patienceMs: number,
 ): Promise<T> {
+  let stoppedAt: number | undefined;
   for (let wait = RETRY_WRITE_MS.first; ; wait = Math.min(wait * 2, RETRY_WRITE_MS.longest)) {
     try {
       return await write();
     } catch (error) {
       onStoreError?.(error);
-      await clock.sleep(wait);
+      if (stop.aborted) {
+        stoppedAt ??= clock.monotonic();
+        if (clock.monotonic() - stoppedAt >= patienceMs) throw error;
+        await clock.sleep(RETRY_WRITE_MS.first);
+      } else await clock.sleep(wait, stop);
     }
   }
 }
 
 /** Ends the command when its time is over or somebody asks. @returns why it was ended, if it was */
 async function supervise(
-  command: ReturnType<CommandRunner['start']>,
+  command: RunningCommand,
   job: PlannedJob,
   clock: Clock,
   stop: AbortSignal,
@@ -95,7 +126,10 @@ async function supervise(
   const reason = await Promise.race([ended, ...limit, aborted(stop, over.signal)]);
   if (reason !== undefined) {
     command.kill('SIGTERM');
+    const grace = clock.monotonic() + GRACE_MS;
     await Promise.race([ended, clock.sleep(GRACE_MS, over.signal)]);
+    // The shell most often goes at once; what it started has the same time to tidy up.
+    while (command.isGroupLeft() && clock.monotonic() < grace) await clock.sleep(GROUP_CHECK_MS);
     command.kill('SIGKILL');
   }
   over.abort();

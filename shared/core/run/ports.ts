@@ -32,6 +32,8 @@ export interface RunningCommand {
   readonly ended: Promise<CommandEnd>;
   /** Signals the whole process group; nothing when it is gone. */
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Whether any process of the group is left, be it not the first one. */
+  isGroupLeft(): boolean;
 }
 
 export interface CommandRunner {
