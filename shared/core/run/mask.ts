@@ -3,6 +3,11 @@ const MASK = '***';
 /** Shorter values would blot out ordinary words. Characters. */
 export const SHORTEST_SECRET = 8;
 
+/** A stretch that hides nothing new for so long is passed on. Characters. */
+const MOST_HELD = 64 * 1024;
+
+type Interval = [start: number, end: number];
+
 /** Replaces secret values by `***`: as they are, and as JSON writes them. */
 export class Masker {
   readonly #forms: readonly string[];
@@ -10,36 +15,78 @@ export class Masker {
   readonly longest: number;
 
   constructor(secrets: readonly string[]) {
-    const forms = secrets
-      .filter((secret) => secret.length >= SHORTEST_SECRET)
-      .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
-    // The longest first: a secret that contains another one is blotted out whole.
-    this.#forms = [...new Set(forms)].sort((a, b) => b.length - a.length);
-    this.longest = this.#forms[0]?.length ?? 0;
+    // A newline at the end belongs to the file that a secret came from, and a command most often drops it.
+    const whole = secrets.flatMap((secret) => [secret, secret.trimEnd()]);
+    const forms = whole.filter(isMaskable).flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+    this.#forms = [...new Set(forms)];
+    this.longest = Math.max(0, ...this.#forms.map((form) => form.length));
   }
 
   mask(text: string): string {
-    let masked = text;
-    for (const form of this.#forms) masked = masked.replaceAll(form, MASK);
-    return masked;
+    return replaced(text, this.#intervals(text));
   }
 
   /** Masks a text that comes in pieces: what could be the beginning of a secret is held back until the next piece. */
   stream(emit: (text: string) => void): { write(text: string): void; end(): void } {
     let held = '';
-    const keep = Math.max(0, this.longest - 1);
     return {
       write: (text) => {
-        held = this.mask(held + text);
-        const ready = held.length - keep;
-        if (ready <= 0) return;
-        emit(held.slice(0, ready));
+        held += text;
+        const intervals = this.#intervals(held);
+        // Every secret that begins before this is here whole.
+        let ready = Math.max(0, held.length - Math.max(0, this.longest - 1));
+        const cut = intervals.find(([start, end]) => start < ready && end > ready);
+        if (cut !== undefined) ready = held.length > MOST_HELD ? cut[1] : cut[0];
+        if (ready === 0) return;
+        emit(
+          replaced(
+            held.slice(0, ready),
+            intervals.filter(([, end]) => end <= ready),
+          ),
+        );
         held = held.slice(ready);
       },
       end: () => {
-        if (held !== '') emit(held);
+        if (held !== '') emit(this.mask(held));
         held = '';
       },
     };
   }
+
+  /** Where secrets stand, in order; those that overlap are one. */
+  #intervals(text: string): Interval[] {
+    const found: Interval[] = [];
+    for (const form of this.#forms) {
+      for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) {
+        found.push([at, at + form.length]);
+      }
+    }
+    const joined: Interval[] = [];
+    for (const [start, end] of found.sort((a, b) => a[0] - b[0])) {
+      const last = joined.at(-1);
+      if (last === undefined || start >= last[1]) joined.push([start, end]);
+      else last[1] = Math.max(last[1], end);
+    }
+    return joined;
+  }
+}
+
+/** Whether a secret is long enough to be hidden. */
+export function isMaskable(secret: string): boolean {
+  return secret.length >= SHORTEST_SECRET;
+}
+
+/** What to say about a secret that is too short for that. */
+export function unmasked(name: string): string {
+  return `the secret \`${name}\` has fewer than ${SHORTEST_SECRET} characters, so it is not masked in output`;
+}
+
+function replaced(text: string, intervals: readonly Interval[]): string {
+  let masked = '';
+  let at = 0;
+  for (const [start, end] of intervals) {
+    masked += text.slice(at, start) + MASK;
+    at = end;
+  }
+  return masked + text.slice(at);
 }
