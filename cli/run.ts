@@ -14,13 +14,15 @@ import {
   text,
   UsageError,
 } from '../shared/adapters/command-line.ts';
-import { currentOwner, currentUser } from '../shared/adapters/host.ts';
+import { currentOwner, currentUser, isAlive } from '../shared/adapters/host.ts';
 import { openExistingStore, openStore, storeLocation } from '../shared/adapters/open-store.ts';
 import { StreamingCommandRunner } from '../shared/adapters/process-runner.ts';
 import { StoreError } from '../shared/adapters/store-error.ts';
 import { SYSTEM_CLOCK } from '../shared/adapters/system-clock.ts';
 import { type PlannedJob, planHash, type SchedulePlan } from '../shared/core/plan/plan.ts';
+import { closeLost, isLost } from '../shared/core/run/close-lost.ts';
 import { executeRun, GRACE_MS } from '../shared/core/run/execute-run.ts';
+import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
 import { REASONS, type Reason, type Run } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, jobIdOf, jobNameOf, manualRunId } from '../shared/core/run/run-id.ts';
 import type { Finish, RunStore } from '../shared/core/run/run-store.ts';
@@ -81,7 +83,7 @@ async function runNamed(name: string, invocation: Invocation, io: Io): Promise<n
   const store = ofCrontab === undefined ? openExistingStore(location) : openStore(location);
   try {
     const found = ofCrontab ?? (await ofDaemon(store, name));
-    const secrets = secretsOf(found.job, environment);
+    const secrets = secretsOf(found.job, environment, io);
     const run = await claim(found, store);
     return await execute(run, found.job, store, { passed: environment.passed, secrets }, io);
   } finally {
@@ -114,7 +116,7 @@ async function ofFile(file: string, name: string, invocation: Invocation, io: Io
   return all.find((one) => idOf(one) === jobId) as Found;
 }
 
-function secretsOf(job: PlannedJob, { secret }: CommandEnvironment): Record<string, string> {
+function secretsOf(job: PlannedJob, { secret }: CommandEnvironment, io: Io): Record<string, string> {
   const secrets: Record<string, string> = {};
   for (const name of job.options.secrets ?? []) {
     const value = secret(name);
@@ -122,6 +124,7 @@ function secretsOf(job: PlannedJob, { secret }: CommandEnvironment): Record<stri
       throw new CommandError(
         `there is no secret \`${name}\`: set the variable, or name a folder by \`--secrets\``,
       );
+    if (!isMaskable(value)) io.stderr.write(`kuber-cron: ${unmasked(name)}\n`);
     secrets[name] = value;
   }
   return secrets;
@@ -131,8 +134,13 @@ function secretsOf(job: PlannedJob, { secret }: CommandEnvironment): Record<stri
 async function claim({ plan, job }: Found, store: RunStore): Promise<Run> {
   const token = randomUUID();
   const now = Date.now();
+  const jobId = jobIdOf(plan.crontab, job.name);
+  // A process that was killed must not keep the job from running.
+  for (const other of await store.unfinished()) {
+    if (other.jobId === jobId && isLost(other, isAlive)) await closeLost(store, other, now);
+  }
   const { outcome, run } = await store.claim({
-    jobId: jobIdOf(plan.crontab, job.name),
+    jobId,
     runId: manualRunId(now, token),
     scheduledTime: cutToMinute(now),
     trigger: 'manual',

@@ -29,6 +29,7 @@ import { startHealthServer } from './health-server.ts';
 import { jsonLog } from './log.ts';
 import { measure } from './measure.ts';
 import { Presence } from './presence.ts';
+import { closeLostRuns } from './recover.ts';
 import { Scheduler } from './scheduler.ts';
 import { StopSignals } from './stop-signals.ts';
 import { TerminalView } from './terminal-view.ts';
@@ -37,6 +38,7 @@ import { TerminalView } from './terminal-view.ts';
 const LONGEST_SILENCE_MS = 120_000;
 const PRUNE_EVERY_MS = 10 * 60_000;
 const PRUNE_ROWS = 500;
+const CLOSE_LOST_EVERY_MS = 20_000;
 
 export const daemonCommand: Command = {
   name: 'daemon',
@@ -216,6 +218,7 @@ class Daemon {
     if (health !== undefined) this.#emit({ kind: 'listening', address: health.url });
     this.#view?.follow(scheduler, SYSTEM_CLOCK.now);
     const pruning = setInterval(() => void this.#prune(store), PRUNE_EVERY_MS).unref();
+    const closing = setInterval(() => void this.#closeLost(store), CLOSE_LOST_EVERY_MS).unref();
     const work = [scheduler.run(), scheduler.startReboot(this.#occasion)];
     const signal = await signals.stopped;
     scheduler.stop();
@@ -223,6 +226,7 @@ class Daemon {
     this.#emit({ kind: 'draining', signal, running: scheduler.running.length, drainMs });
     await scheduler.drain(drainMs, signals.hurry);
     clearInterval(pruning);
+    clearInterval(closing);
     await health?.close();
   }
 
@@ -251,6 +255,15 @@ class Daemon {
       );
     }
     return this.#metrics.expose(samples.flat());
+  }
+
+  /** A run by hand whose process was killed must not keep its job from running. */
+  async #closeLost(store: RunStore): Promise<void> {
+    try {
+      await closeLostRuns({ store, clock: SYSTEM_CLOCK, emit: this.#emit }, isAlive);
+    } catch (error) {
+      this.#emit({ kind: 'error', message: 'lost runs could not be looked for; it is tried again', error });
+    }
   }
 
   async #prune(store: RunStore): Promise<void> {

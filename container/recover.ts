@@ -1,5 +1,9 @@
+import { closeLost, isLost } from '../shared/core/run/close-lost.ts';
 import type { Owner, Run } from '../shared/core/run/run.ts';
 import type { SchedulerPorts } from './run-starter.ts';
+
+type Ports = Pick<SchedulerPorts, 'store' | 'clock' | 'emit'>;
+type IsAlive = (owner: Owner) => boolean | undefined;
 
 /**
  * Closes what processes that died have left in the store: an attempt that ran is lost.
@@ -7,10 +11,9 @@ import type { SchedulerPorts } from './run-starter.ts';
  * @param isAlive whether the owner lives; undefined when that cannot be seen from here
  * @returns runs that were only claimed: they can still be started
  */
-export async function closeLeftovers(
-  { store, clock, emit }: Pick<SchedulerPorts, 'store' | 'clock' | 'emit'>,
-  isAlive: (owner: Owner) => boolean | undefined,
-): Promise<Run[]> {
+export async function closeLeftovers(ports: Ports, isAlive: IsAlive): Promise<Run[]> {
+  const { store, emit } = ports;
+  await closeLostRuns(ports, isAlive);
   const abandoned: Run[] = [];
   for (const run of await store.unfinished()) {
     const { owner } = run;
@@ -22,24 +25,14 @@ export async function closeLeftovers(
         message: `run ${run.jobId} ${run.runId} belongs to a process on host ${owner.host}, which cannot be seen from here; while it is not over, its job may start nothing else`,
       });
     }
-    if (lives !== false) continue;
-    // A run by hand is not started behind the back of the person who gave it up.
-    if (run.status === 'claimed' && run.trigger !== 'manual') {
-      abandoned.push(run);
-      continue;
-    }
-    const at = clock.now();
-    const attempt = run.attempts.at(-1);
-    const end = { status: 'lost', reason: 'owner-died' } as const;
-    const isClosed = await store.finish({
-      jobId: run.jobId,
-      runId: run.runId,
-      token: owner.token,
-      ...end,
-      ...(attempt === undefined ? {} : { attempt: { ...attempt, ...end, finishedAt: at } }),
-      at,
-    });
-    if (isClosed) emit({ kind: 'run-lost', run });
+    if (lives === false && run.status === 'claimed') abandoned.push(run);
   }
   return abandoned;
+}
+
+/** Closes runs whose owner died, so that they do not stand in the way of the next ones. */
+export async function closeLostRuns({ store, clock, emit }: Ports, isAlive: IsAlive): Promise<void> {
+  for (const run of await store.unfinished()) {
+    if (isLost(run, isAlive) && (await closeLost(store, run, clock.now()))) emit({ kind: 'run-lost', run });
+  }
 }

@@ -1,5 +1,6 @@
 import type { PlannedJob } from '../shared/core/plan/plan.ts';
 import { type CommandUser, executeRun } from '../shared/core/run/execute-run.ts';
+import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
 import type { Clock, CommandRunner, RunningCommand } from '../shared/core/run/ports.ts';
 import type { Owner, Reason, Run } from '../shared/core/run/run.ts';
 import { crontabOf, dueRunId } from '../shared/core/run/run-id.ts';
@@ -227,8 +228,10 @@ export class RunStarter {
     try {
       for (const name of job.options.secrets ?? []) {
         const value = this.#options.secret(name);
-        if (value !== undefined) secrets[name] = value;
-        else emit({ kind: 'warning', message: `job ${run.jobId}: the daemon has no secret \`${name}\`` });
+        if (value !== undefined) {
+          secrets[name] = value;
+          if (!isMaskable(value)) emit({ kind: 'warning', message: `job ${run.jobId}: ${unmasked(name)}` });
+        } else emit({ kind: 'warning', message: `job ${run.jobId}: the daemon has no secret \`${name}\`` });
       }
       return { secrets, commands };
     } catch (error) {

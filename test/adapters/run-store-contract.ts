@@ -157,6 +157,13 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         },
       );
 
+      test('is not kept from a run by one that was started under a clock hours ahead', async () => {
+        const ahead = SPRING_NIGHT + 10 * 365 * 86_400_000;
+        const wrong = claimOf({ runId: '2036-03-26T01:30Z', scheduledTime: ahead, at: ahead });
+        await bringTo('finished', store, wrong);
+        expect((await store.claim(claimOf())).outcome).toBe('won');
+      });
+
       test('is not kept from an older run by a newer one that was only answered', async () => {
         await store.answer(answerOf({ scheduledTime: SPRING_NIGHT + MINUTE }));
         expect((await store.claim(claimOf())).outcome).toBe('won');

@@ -257,6 +257,21 @@ describe('what is not started is exit code 125 and says why', () => {
   });
 });
 
+test('a run whose process was killed is recorded as lost and keeps the job from nothing', async () => {
+  const { path, jobId } = crontabOf('true');
+  const opened = SqliteRunStore.open(STORE);
+  // No process has this start time, so its owner is dead.
+  const owner = { ...currentOwner('token'), processStart: 'long ago' };
+  const lost = { jobId, runId: '2026-01-01T00:00Z#mdead' };
+  const claim = { ...lost, scheduledTime: 0, trigger: 'manual', planHash: 'x', owner, at: 0 } as const;
+  await opened.claim({ ...claim, concurrencyPolicy: 'forbid' });
+  await opened.start(lost.jobId, lost.runId, 'token', { number: 1, startedAt: 0 });
+  expect((await kuberCron(['run', ...store, '--crontab', path, 'job'])).code).toBe(0);
+  const { status, reason } = (await opened.run(lost.jobId, lost.runId)) ?? {};
+  expect([status, reason]).toEqual(['lost', 'owner-died']);
+  await opened.close();
+});
+
 test('a job of two files must be named in full', async () => {
   const folder = join(FOLDER, 'two');
   mkdirSync(folder);

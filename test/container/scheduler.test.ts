@@ -159,7 +159,7 @@ describe('when the clock goes back,', () => {
   });
 
   test('by five hours, the clock was wrong before: it starts from now, and says so once', async () => {
-    const { process, clock, store } = await processAt('09:59:30', job('concurrency-policy=allow'));
+    const { process, clock, store } = await processAt('09:59:30', EVERY_MINUTE);
     await clock.advance(MINUTE);
     clock.jumpTo(at('05:00:30'));
     await clock.advance(MINUTE);
@@ -321,6 +321,19 @@ describe('@reboot jobs', () => {
     expect(process.starts).toEqual([]);
     await scheduler.startReboot('x', 'shop');
     expect(process.starts).toEqual(['a reboot#x at 10:00:30.000']);
+  });
+
+  test('that run already are left alone when others are tried again', async () => {
+    const crontab = job('', '@reboot') + job('', '@reboot', 'b');
+    const { scheduler, process, clock, faults } = await processAt('10:00:30', crontab);
+    process.commands.lasting.add('a').add('b');
+    const first: Fault[] = ['none', 'before'];
+    faults.next = (write) => (write === 'claim' ? (first.shift() ?? 'none') : 'none');
+    const starting = scheduler.startReboot('x');
+    await clock.advance(10 * SECOND);
+    await starting;
+    expect(process.starts.map((start) => start.slice(0, 1))).toEqual(['a', 'b']);
+    expect(scheduler.running.map(({ job: { name } }) => name)).toEqual(['a', 'b']);
   });
 
   test('start when the store does so again', async () => {

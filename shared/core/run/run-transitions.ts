@@ -81,8 +81,12 @@ function lockHolder(unfinished: readonly UnfinishedRun[]): UnfinishedRun | undef
   return unfinished.find((run) => run.holdsLock);
 }
 
+/** A start further ahead of the claim than this was made under a wrong clock, and stands in nobody's way. Milliseconds. */
+const LARGEST_SET_BACK_MS = 3 * 3_600_000;
+
 function isSuperseded(claim: Claim, newest: NewestStart): boolean {
-  return isDue(claim) && claim.scheduledTime < newest.instant;
+  const isPlausible = newest.instant - claim.at <= LARGEST_SET_BACK_MS;
+  return isDue(claim) && isPlausible && claim.scheduledTime < newest.instant;
 }
 
 function newestStart(

@@ -185,6 +185,25 @@ describe('before a command starts', () => {
     expect([run.commands.started, run.store.finishes, told]).toEqual([[], [], []]);
   });
 
+  test('a runner that throws is a run that was not started', async () => {
+    const store = new MemoryStore();
+    const clock = new FakeClock(NOW);
+    const commands = {
+      start: () => {
+        throw new Error('no more processes');
+      },
+    };
+    const stop = new AbortController().signal;
+    const options = { user: { name: 'jane', home: '/' }, passed: {}, secrets: {}, stop };
+    const finish = await executeRun(claimed, backup(), { store, clock, commands }, options);
+    expect([finish?.status, finish?.reason, finish?.attempt?.error]).toEqual([
+      'failed',
+      'not-started',
+      'Error: no more processes',
+    ]);
+    expect(store.finishes).toEqual([finish]);
+  });
+
   test('a run that nobody claimed is a fault of the caller', async () => {
     const { owner: _owner, ...unclaimed } = claimed;
     const run = begin(backup(), unclaimed);
@@ -219,6 +238,32 @@ describe('a store that fails is asked again', () => {
     const finish = await run.result;
     expect([finish?.status, finish?.at]).toEqual(['succeeded', NOW + 5_000]);
     expect(run.store.finishes).toEqual([finish]);
+  });
+});
+
+describe('when the executor shall stop and the store takes nothing', () => {
+  test('a run that has not started stays claimed', async () => {
+    const store = new MemoryStore();
+    store.failures = Number.POSITIVE_INFINITY;
+    const run = begin(backup(), claimed, {}, store);
+    await run.clock.advance(MINUTE);
+    run.stop.abort('daemon-stopped');
+    expect(await run.result).toBeUndefined();
+    expect(run.commands.started).toEqual([]);
+  });
+
+  test('an end is given up after some seconds', async () => {
+    const run = begin(backup());
+    const command = await commandOf(run);
+    run.store.failures = Number.POSITIVE_INFINITY;
+    command.end({ kind: 'exited', exitCode: 0 });
+    await run.clock.advance(60 * MINUTE);
+    const result = expect(run.result).rejects.toThrow('the disk is full');
+    run.stop.abort('daemon-stopped');
+    await run.clock.advance(4_000);
+    expect(run.clock.sleepers).toBe(1);
+    await run.clock.advance(2_000);
+    await result;
   });
 });
 
@@ -267,6 +312,23 @@ describe('a command whose time is over', () => {
       ['SIGKILL', 10 * MINUTE],
     ]);
     expect(run.clock.sleepers).toBe(0);
+  });
+
+  test.each<[what: string, leavesAfter: number, killedAfter: number]>([
+    ['as soon as all of it has gone', 3_000, 3_000],
+    ['when the grace is over', 60_000, GRACE_MS],
+  ])('leaves its group the same grace: it is killed %s', async (_what, leavesAfter, killedAfter) => {
+    const run = begin(backup('timeout=10m'));
+    const command = await commandOf(run);
+    const { clock } = run;
+    command.isGroupLeft = () => clock.monotonic() < 10 * MINUTE + leavesAfter;
+    command.onSignal = (signal) => command.end({ kind: 'signalled', signal });
+    await clock.advance(11 * MINUTE);
+    expect(command.signals).toEqual([
+      ['SIGTERM', 10 * MINUTE],
+      ['SIGKILL', 10 * MINUTE + killedAfter],
+    ]);
+    expect((await run.result)?.attempt?.signal).toBe('SIGTERM');
   });
 
   test('is measured by time that passed, not by the wall clock', async () => {
@@ -366,7 +428,7 @@ describe('a command sees', () => {
 
   test.each<[what: string, settings: string, given: Given, spec: CommandSpec]>([
     ["cron's five and the run", '', {}, plain],
-    ['settings', 'A=1\nB=" 2 "\n', {}, seen({}, { A: '1', B: ' 2 ' })],
+    ['settings', 'A=1\nB=" 2 "\n', {}, seen({}, { A: '1', B: ' 2' })],
     ['a shell', 'SHELL=/bin/bash\n', {}, seen({ shell: '/bin/bash' }, { SHELL: '/bin/bash' })],
     ['a home, which is its folder', 'HOME=/srv\n', {}, seen({ directory: '/srv' }, { HOME: '/srv' })],
     ['a path', 'PATH=/opt/bin:/bin\n', {}, seen({}, { PATH: '/opt/bin:/bin' })],
