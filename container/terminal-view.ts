@@ -52,9 +52,7 @@ export class TerminalView {
       const running = scheduler.running.length;
       const left = next === undefined ? undefined : Math.max(0, Math.ceil((next - now()) / 1000));
       const parts = [
-        ...(left === undefined
-          ? ['nothing is due']
-          : [`next run in ${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`]),
+        ...(left === undefined ? ['nothing is due'] : [`next run in ${countdownText(left)}`]),
         ...(running > 0 ? [`${running} running`] : []),
         'Ctrl-C stops',
       ];
@@ -214,7 +212,7 @@ export class TerminalView {
 
   #showCountdown(text: string): void {
     // A line that wraps could not be taken back.
-    const fits = stripVTControlCharacters(text).length < (this.#output.columns ?? 80);
+    const fits = stripVTControlCharacters(text).length < (this.#output.columns || 80);
     if (this.#countdown !== '') this.#output.write('\r\x1b[K');
     this.#countdown = fits ? text : '';
     if (this.#countdown !== '') this.#output.write(this.#countdown);
@@ -225,6 +223,16 @@ function lastLine(text: string | undefined): string | undefined {
   const line = text?.trimEnd().split('\n').at(-1)?.trim();
   if (line === undefined || line === '') return undefined;
   return printable(line.length > 80 ? `${line.slice(0, 80)}…` : line);
+}
+
+/** `0:59`, `1:02:03`, `38d 4h`. */
+function countdownText(seconds: number): string {
+  const two = (number: number) => String(number).padStart(2, '0');
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours === 0) return `${minutes}:${two(seconds % 60)}`;
+  if (hours < 24) return `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`;
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
 function count(number: number, noun: string): string {
