@@ -25,7 +25,8 @@ export class DiagnosticRenderer {
   text(diagnostic: Diagnostic): string {
     const { code, severity, message, help, span } = diagnostic;
     const head = `${this.#paint(severity, `${severity}[${code}]`)}: ${printable(message)}`;
-    const out = [head, ...this.#frame(span)];
+    // A log of CI is no place for a password either.
+    const out = [head, ...this.#frame(span, code === 'credential-in-setting')];
     for (const related of diagnostic.related ?? []) {
       out.push(this.#paint('frame', `  = ${printable(related.message)}:`), ...this.#frame(related.span));
     }
@@ -69,9 +70,11 @@ export class DiagnosticRenderer {
     return `${printable(this.#file)}:${line}:${column}`;
   }
 
-  #frame(span: Diagnostic['span']): string[] {
+  /** @param hidesRest what follows the span on its line is not shown */
+  #frame(span: Diagnostic['span'], hidesRest = false): string[] {
     const { line, column } = this.#lines.position(span.start);
-    const whole = this.#lines.line(line);
+    const text = this.#lines.line(line);
+    const whole = hidesRest ? `${text.slice(0, column - 1 + span.end - span.start)}…` : text;
     const from = column - 1 > FRAME_WIDTH - 40 ? column - 1 - 40 : 0;
     const cut = whole.slice(from, from + FRAME_WIDTH);
     const width = Math.min(Math.max(1, span.end - span.start), Math.max(1, cut.length - (column - 1 - from)));

@@ -26,15 +26,17 @@ export function isCommentedDirective(comment: string): boolean {
 
 /** Words that may be a misspelt marker, with the colon and what sticks to it. The blanks may be any that look like one. */
 const ALMOST_MARKER =
-  /^#[#!\s]*((?:[A-Za-z][A-Za-z_-]{6,12}|[A-Za-z]{4,6} [A-Za-z]{3,5}(?=:)))(:?)([^ \t]*)([ \t]+[a-z-]+=)?/;
+  /^#[#!\s]*((?:[A-Za-z][A-Za-z_-]{6,12}|[A-Za-z]{4,6} [A-Za-z]{3,5}(?=:)))([ \t]*[:;=])?([^ \t]*)(?:[ \t]+([a-z-]+)[ \t]*(=|[ \t]|$))?/;
 
 /** The span of the first word when a comment is almost a directive line, else undefined. */
 export function nearMiss(comment: string): { readonly start: number; readonly end: number } | undefined {
   const match = ALMOST_MARKER.exec(comment);
   if (match === null) return undefined;
-  const [, word = '', colon = '', attached, keyFollows] = match;
+  const [, word = '', colon = '', attached, key, sign] = match;
   if (editDistance(word.toLowerCase(), 'kuber-cron', 3) > 2) return undefined;
-  if (colon === '' && (attached !== '' || keyFollows === undefined)) return undefined;
+  // Prose may well begin with the name of the program; what goes on like a directive is none.
+  const isKey = sign === '=' || OPTION_KEYS.some((one) => one === key);
+  if (colon === '' && (attached !== '' || !isKey)) return undefined;
   const start = comment.indexOf(word);
   return { start, end: start + word.length + colon.length };
 }

@@ -129,11 +129,19 @@ export function readSettingLine(line: string): SettingLine | undefined {
     name,
     nameStart,
     nameEnd,
-    value: line.slice(at + 1, close),
+    value: unquoted(line.slice(at + 1, close)),
     valueStart: at,
     valueEnd: close + 1,
   };
   let rest = close + 1;
   while (isBlank(line[rest])) rest++;
   return rest === line.length ? setting : { ...setting, fault: 'text-after-quote' };
+}
+
+/** Crons trim what stood in quotes once more, and take off another pair: the end of load_env() in Debian's env.c. */
+function unquoted(value: string): string {
+  const trimmed = value.replace(/[ \t]+$/, '');
+  const quote = trimmed[0];
+  const isQuoted = trimmed.length > 1 && (quote === '"' || quote === "'") && trimmed.endsWith(quote);
+  return isQuoted ? trimmed.slice(1, -1) : trimmed;
 }

@@ -109,7 +109,9 @@ function lintShell(entry: Entry, percent: number, report: Report): void {
     }
     return;
   }
-  const redirect = /\b2>&1[ \t]+(?:1?>>?)(?![&>(])[ \t]*[^\s;&|<>()]+(?![^;&]*\|)/.exec(skeleton.text);
+  const redirect = /\b2>&1[ \t]+(?:1?>>?)(?![&>(])[ \t]*(?!\/dev\/null\b)[^\s;&|<>()]+(?![^;&]*\|)/.exec(
+    skeleton.text,
+  );
   if (redirect !== null) {
     report(
       'redirect-order',

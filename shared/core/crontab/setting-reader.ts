@@ -5,6 +5,9 @@ import type { EnvironmentSetting } from './entry.ts';
 import { EnvironmentScope, MOST_SETTINGS, type SettingLine } from './environment.ts';
 import { clip, LONGEST_LINE_BYTES, utf8Length } from './line-text.ts';
 
+/** Settings that mean nothing when they are empty. */
+const NEVER_EMPTY = new Set(['CRON_TZ', 'HOME', 'SHELL']);
+
 /** Unknown zones that a near one is looked for: the list of zones is long, and a file of faults may be too. */
 const MOST_ZONES_COMPARED = 20;
 
@@ -58,7 +61,7 @@ export class SettingReader {
         code: 'empty-setting',
         span: nameSpan,
         message: `\`${name}=\` without a value makes Debian's cron refuse the file`,
-        help: `write \`${name}=""\``,
+        help: NEVER_EMPTY.has(name) ? 'write a value, or remove the line' : `write \`${name}=""\``,
       });
       return;
     }
@@ -75,12 +78,24 @@ export class SettingReader {
       return;
     }
     if (name === 'CRON_TZ' && !this.#timeZone(value, valueSpan)) return;
+    if ((name === 'SHELL' && !/^\/[^ \t]*$/.test(value)) || (name === 'HOME' && !value.startsWith('/'))) {
+      this.#sink.add({
+        code: 'bad-setting',
+        span: valueSpan,
+        message: `\`${name}\` must be the absolute path of a ${name === 'SHELL' ? 'program, without arguments' : 'folder'}, got \`${clip(value)}\``,
+        help:
+          name === 'SHELL'
+            ? 'for example `SHELL=/bin/bash`'
+            : 'no shell reads a setting, so `~` and `$HOME` do not help',
+      });
+      return;
+    }
     if (name === 'LOGNAME' || name === 'USER') {
       this.#sink.add(
         {
           code: 'ignored-setting',
           span: nameSpan,
-          message: `\`${name}\` is the user that the daemon runs as: cron does not let a crontab change it`,
+          message: `\`${name}\` is the user that commands run as, and a crontab does not change it`,
           help: 'remove the line',
         },
         allowed,

@@ -108,6 +108,12 @@ const PREPARATIONS = new Set(
   ]),
 );
 
+/**
+ * Syntax that puts words other than commands where a command is looked for (arrays, expansions, patterns, options of
+ * exec, addresses): a job had better be called nothing than by a piece of them.
+ */
+const UNCLEAR = /=\(|\$\{\w*[^\w}]|[<>]\(|\bexec\s+-|\bcase\b|:\/\//;
+
 /** Longer beginnings of a command are not looked at. */
 const LONGEST_LOOK = 400;
 
@@ -145,7 +151,9 @@ export function programName(command: string): string {
       else if (PREPARATIONS.has(fileName(word))) {
         preparation ||= fileName(word);
         isPreparation = true;
-      } else if (!PREFIXES.has(fileName(word))) return baseName(word);
+      } else if (!PREFIXES.has(fileName(word))) {
+        return UNCLEAR.test(command.slice(0, end)) ? '' : baseName(word);
+      }
     }
   }
   return preparation;

@@ -19,11 +19,11 @@ const cache = new Map<string, ZoneTable>();
 export function zoneTable(zone: string): ZoneTable | undefined {
   const known = cache.get(zone);
   if (known !== undefined) return known;
-  const table = zoneTableBetween(
-    zone,
-    Date.UTC(FROM_YEAR, 0) / MINUTE_MS,
-    Date.UTC(UNTIL_YEAR, 0) / MINUTE_MS,
-  );
+  const from = Date.UTC(FROM_YEAR, 0) / MINUTE_MS;
+  const until = Date.UTC(UNTIL_YEAR, 0) / MINUTE_MS;
+  // Every check asks for it, and asking the runtime for 26 years costs more than a small check.
+  const table =
+    zone === 'UTC' ? { zone, from, until, offset: 0, changes: [] } : zoneTableBetween(zone, from, until);
   if (table !== undefined) cache.set(zone, table);
   return table;
 }

@@ -43,6 +43,8 @@ describe('a comment is a directive line when its first word is exactly the marke
     '#!/bin/sh',
     '# kuber: name=a',
     '# cron-kuber: name=a',
+    '# kuber-cron runs this file',
+    '# kuber-cron, name it as you like',
   ])('%j is a comment like any other', (line) => {
     expect([findings(above(line)), options(above(line))]).toEqual([[], [{}]]);
   });
@@ -56,6 +58,11 @@ describe('a comment is a directive line when its first word is exactly the marke
     ['# Kuber-Cron: name=a', 'Kuber-Cron:'],
     ['# kuber-cron:name=a', 'kuber-cron:'],
     ['# kuber-cron name=a', 'kuber-cron'],
+    ['# kuber-cron : suspend', 'kuber-cron :'],
+    ['# kuber-cron suspend', 'kuber-cron'],
+    ['# kuber-cron; suspend', 'kuber-cron;'],
+    ['# kuber-cron= suspend', 'kuber-cron='],
+    ['# kuber-cron  name = a', 'kuber-cron'],
     ['#! kuber-cron: name=a', 'kuber-cron:'],
     ['## kuber-cron: name=a', 'kuber-cron:'],
     ['# # kuber-cron: name=a', 'kuber-cron:'],

@@ -227,6 +227,10 @@ describe('commands', () => {
     expect(findings(command(text))).toEqual(expected);
   });
 
+  test('errors are to be told and the rest thrown away: `job 2>&1 >/dev/null` is meant', () => {
+    expect(findings(command('job 2>&1 >/dev/null'))).toEqual([]);
+  });
+
   test.each([
     '2026',
     'root',
@@ -319,6 +323,10 @@ describe('a crowded minute', () => {
     ['minute 59 of hour 23 is one too', jobs(30, '59 23 * * *'), ['crowded-minute']],
   ])('%s', (_, text, expected) => {
     expect(codes(text)).toEqual(expected);
+  });
+
+  test('is told at the first entry that is in it', () => {
+    expect(findings(`15 12 1 1 * lonely\n${jobs(31, '0 3 * * *')}`)).toEqual(['crowded-minute: 0 3 * * *']);
   });
 
   test('is told with its number and time', () => {
