@@ -20,8 +20,8 @@ export async function benchIdle(bench: Bench): Promise<readonly Table[]> {
     return [];
   }
   const contestants = await daemons(bench);
-  // V8 collects the garbage of a load once, some 100 s after it.
-  const [settleMs, windowMs] = bench.isQuick ? [5000, 30_000] : [120_000, 120_000];
+  // V8 collects what a load has left in two steps, some 100 and 200 s after it, and then nothing.
+  const [settleMs, windowMs] = bench.isQuick ? [5000, 30_000] : [240_000, 120_000];
   const rows: Cell[][] = [];
   for (const lines of SIZES) {
     const folder = join(bench.folder, `idle-${lines}`);

@@ -19,7 +19,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Table
 };
 
 const USAGE = `npm run bench -- [--quick] [--json] [SUBJECT…]
-subjects: ${Object.keys(SUBJECTS).join(' ')} (default: all, about half an hour)
+subjects: ${Object.keys(SUBJECTS).join(' ')} (default: all, about 40 minutes)
 `;
 
 const { values, positionals } = parseArgs({
