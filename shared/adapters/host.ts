@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { CommandUser } from '../core/run/execute-run.ts';
@@ -42,6 +42,30 @@ function processStart(pid: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Whether a process group has a member that is more than an entry in the process table: one that has ended and that
+ * nobody has asked about, as where PID 1 is no init, is over.
+ */
+export function isGroupAlive(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  if (process.platform !== 'linux') return true;
+  return readdirSync('/proc').some((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const [state, , memberOf] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(memberOf) === group && state !== 'Z' && state !== 'X';
+    } catch {
+      // It ended meanwhile.
+      return false;
+    }
+  });
 }
 
 /** The user that commands run as: the daemon's own. */

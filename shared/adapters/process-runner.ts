@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Masker } from '../core/run/mask.ts';
 import type { CommandEnd, CommandRunner, CommandSpec, RunningCommand } from '../core/run/ports.ts';
 import { OUTPUT_TAIL_BYTES, type OutputTail, type RunOutput } from '../core/run/run.ts';
+import { isGroupAlive } from './host.ts';
 import { inputFile, lastBytes, OutputFile } from './output-file.ts';
 
 type Stream = 'stdout' | 'stderr';
@@ -222,8 +223,8 @@ function spawnCommand(
 function running(child: ChildProcess, ended: Promise<CommandEnd>): RunningCommand {
   return {
     ended,
-    kill: (signal) => void signalGroup(child, signal),
-    isGroupLeft: () => signalGroup(child, 0),
+    kill: (signal) => signalGroup(child, signal),
+    isGroupLeft: () => child.pid !== undefined && isGroupAlive(child.pid),
   };
 }
 
@@ -250,15 +251,12 @@ function byteMasker({ masked }: CommandSpec): Masker {
   return new Masker(masked.map((secret) => Buffer.from(secret).toString('latin1')));
 }
 
-/** @returns whether there was anybody to signal */
-function signalGroup({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
-  if (pid === undefined) return false;
+function signalGroup({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (pid === undefined) return;
   try {
     process.kill(-pid, signal);
-    return true;
   } catch {
     // Gone, or another user's by now: neither can be mended here, and the run must come to its end.
-    return false;
   }
 }
 
