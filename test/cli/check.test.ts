@@ -295,6 +295,7 @@ describe('--fix', () => {
     expect(readdirSync(folder)).toEqual(['d.crontab']);
   });
 
+  if (!isRoot) console.info('a file that cannot be replaced is not tried: that takes two users, and so root');
   // Needs two users: somebody may write in the folder, but not take the place of another's file.
   (isRoot ? test : test.skip)(
     'a file that cannot be replaced is told, and nothing is left beside it',
