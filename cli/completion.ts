@@ -22,7 +22,9 @@ export function completionCommand(commands: readonly Command[]): Command {
 }
 
 /** Commands whose operand is a job. */
-const OF_JOBS: ReadonlySet<string> = new Set(['run', 'runs', 'logs']);
+const OF_JOBS: ReadonlySet<string> = new Set([
+  ...['run', 'runs', 'logs', 'why', 'retry', 'backfill', 'cancel', 'pause', 'resume'],
+]);
 
 /** Values of options that are paths. */
 const PATHS: ReadonlySet<string | undefined> = new Set(['FILE', 'FOLDER']);

@@ -2,6 +2,7 @@ import { type Command, EXIT, type Io, OPTION, text, UsageError } from '../shared
 import { hasDaemon } from '../shared/adapters/open-store.ts';
 import { type PlannedJob, REBOOT, runsOn, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
 import type { JobState } from '../shared/core/run/job-state.ts';
+import { type PauseInterval, pauseEnd } from '../shared/core/run/pause.ts';
 import type { Run, RunStatus } from '../shared/core/run/run.ts';
 import { jobIdOf, scheduledTimeText } from '../shared/core/run/run-id.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
@@ -52,12 +53,21 @@ interface JobRow {
   readonly schedule: string;
   readonly zone: string;
   readonly suspended: boolean;
+  /** The pause that is in force. */
+  readonly paused?: {
+    readonly since: string;
+    readonly until?: string;
+    readonly by: string;
+    readonly reason?: string;
+  };
   readonly description?: string;
   readonly owner?: string;
   readonly nextRun?: string;
   readonly runs: number;
   readonly failed: number;
   readonly counts: JobState['runs'];
+  /** Runs that wait for their time, their turn or another attempt. */
+  readonly pending: number;
   /** Of the newest run that is under way. */
   readonly running?: { readonly runId: string; readonly since: string };
   readonly last?: {
@@ -76,25 +86,42 @@ async function jobRows(store: RunStore, at: EpochMs): Promise<JobRow[]> {
     const active = await store.activePlan(crontab);
     if (active === undefined) continue;
     const states = new Map((await store.states(crontab)).map((state) => [state.jobId, state]));
+    const pauses = new Map((await store.pausesAt(crontab, at)).map((pause) => [pause.jobId, pause]));
+    const pending = await store.pendingCounts(crontab);
     for (const job of active.plan.jobs) {
       const jobId = jobIdOf(crontab, job.name);
-      rows.push(jobRow(active.plan, job, states.get(jobId), running.get(jobId), at));
+      const open = {
+        running: running.get(jobId),
+        pause: pauses.get(jobId),
+        pending: pending.get(jobId) ?? 0,
+      };
+      rows.push(jobRow(active.plan, job, states.get(jobId), open, at));
     }
   }
   return rows;
+}
+
+/** What there is of a job now. */
+interface Open {
+  readonly running: Run | undefined;
+  readonly pause: PauseInterval | undefined;
+  readonly pending: number;
 }
 
 function jobRow(
   plan: SchedulePlan,
   job: PlannedJob,
   state: JobState | undefined,
-  running: Run | undefined,
+  { running, pause, pending }: Open,
   at: EpochMs,
 ): JobRow {
   const { suspend, description, owner } = job.options;
   const timetable = job.schedule === REBOOT ? undefined : timetableOf(plan, job);
   const isStarted = suspend === undefined && runsOn(job, 'daemon');
-  const next = timetable === undefined || !isStarted ? undefined : nextDue(timetable, at);
+  // A pause without an end leaves nothing to come.
+  const from = pause === undefined ? at : pauseEnd(pause) - 1;
+  const isAhead = timetable !== undefined && isStarted && Number.isFinite(from);
+  const next = isAhead ? nextDue(timetable, from) : undefined;
   const { runs: counts = {}, last: end } = state ?? {};
   const { succeeded = 0, failed = 0, lost = 0, cancelled = 0, 'timed-out': timedOut = 0 } = counts;
   const iso = (instant: EpochMs) => new Date(instant).toISOString();
@@ -103,12 +130,14 @@ function jobRow(
     schedule: job.written,
     zone: job.zone,
     suspended: suspend !== undefined,
+    ...(pause === undefined ? {} : { paused: pausedJson(pause) }),
     ...(description === undefined ? {} : { description }),
     ...(owner === undefined ? {} : { owner }),
     ...(next === undefined ? {} : { nextRun: scheduledTimeText(next) }),
     runs: succeeded + failed + timedOut + lost + cancelled,
     failed: failed + timedOut + lost,
     counts,
+    pending,
     ...(running === undefined
       ? {}
       : {
@@ -131,6 +160,15 @@ function jobRow(
   };
 }
 
+function pausedJson({ from, until, by, why }: PauseInterval): NonNullable<JobRow['paused']> {
+  return {
+    since: new Date(from).toISOString(),
+    ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
+    by,
+    ...(why === undefined ? {} : { reason: why }),
+  };
+}
+
 function jobsTable(jobs: readonly JobRow[], at: EpochMs, io: Io): string {
   const paint = statusPaint(io);
   const ago = (instant: string) => spanText(Math.max(0, at - Date.parse(instant)));
@@ -138,17 +176,21 @@ function jobsTable(jobs: readonly JobRow[], at: EpochMs, io: Io): string {
     if (running !== undefined) return [paint('running'), `for ${ago(running.since)}`];
     return last === undefined ? ['-', ''] : [paint(last.status), `${ago(last.finishedAt)} ago`];
   };
-  const nextRun = ({ suspended, nextRun }: JobRow) => {
+  const nextRun = ({ suspended, paused, nextRun }: JobRow) => {
     if (suspended) return 'suspended';
+    if (paused !== undefined)
+      return paused.until === undefined ? 'paused' : `paused for ${spanText(Date.parse(paused.until) - at)}`;
     return nextRun === undefined ? '-' : `in ${spanText(Date.parse(nextRun) - at)}`;
   };
+  const hasPending = jobs.some(({ pending }) => pending > 0);
   return table([
-    ['JOB', 'SCHEDULE', 'LAST RUN', '', 'NEXT RUN', 'RUNS', 'FAILED'],
+    ['JOB', 'SCHEDULE', 'LAST RUN', '', 'NEXT RUN', ...(hasPending ? ['PENDING'] : []), 'RUNS', 'FAILED'],
     ...jobs.map((job) => [
       job.jobId,
       job.schedule,
       ...lastRun(job),
       nextRun(job),
+      ...(hasPending ? [String(job.pending)] : []),
       String(job.runs),
       String(job.failed),
     ]),

@@ -12,14 +12,21 @@ import { systemReason } from '../shared/adapters/crontab-files.ts';
 import { StoreError } from '../shared/adapters/store-error.ts';
 import { printable } from '../shared/core/diagnostic-text.ts';
 import { nearest } from '../shared/core/nearest.ts';
+import { backfillCommand } from './backfill.ts';
+import { cancelCommand } from './cancel.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { explainCommand } from './explain.ts';
 import { jobsCommand } from './jobs.ts';
 import { logsCommand } from './logs.ts';
 import { nextCommand } from './next.ts';
+import { pauseCommand } from './pause.ts';
+import { pruneCommand } from './prune.ts';
+import { resumeCommand } from './resume.ts';
+import { retryCommand } from './retry.ts';
 import { runCommand } from './run.ts';
 import { runsCommand } from './runs.ts';
+import { whyCommand } from './why.ts';
 
 /** All commands; those of other entry folders come from the launcher. */
 export function allCommands(others: readonly Command[]): readonly Command[] {
@@ -32,6 +39,13 @@ export function allCommands(others: readonly Command[]): readonly Command[] {
     jobsCommand,
     runsCommand,
     logsCommand,
+    whyCommand,
+    retryCommand,
+    backfillCommand,
+    cancelCommand,
+    pauseCommand,
+    resumeCommand,
+    pruneCommand,
   ];
   return [...own, completionCommand(own)];
 }

@@ -1,21 +1,71 @@
 import type { Io } from '../shared/adapters/command-line.ts';
-import { lateness, REASONS, type Run, type RunStatus } from '../shared/core/run/run.ts';
+import { printable } from '../shared/core/diagnostic-text.ts';
+import {
+  type Attempt,
+  lateness,
+  type OperatorRequest,
+  PENDING_CAUSES,
+  REASONS,
+  type Run,
+  type RunStatus,
+} from '../shared/core/run/run.ts';
 import { scheduledTimeText } from '../shared/core/run/run-id.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
 import { colours } from './style.ts';
 
 /** What there is to say about how a run went; may be empty. */
 export function whyText(run: Run): string {
-  const attempt = run.attempts.at(-1);
+  const { status, trigger, reason, attempts, cancelRequest } = run;
+  const attempt = attempts.at(-1);
   const parts: string[] = [];
-  if (run.trigger !== 'schedule') parts.push(run.trigger === 'manual' ? 'by hand' : run.trigger);
-  if (attempt?.error !== undefined) parts.push(attempt.error);
-  else if (run.reason === 'exit-code') parts.push(`exit code ${attempt?.exitCode}`);
-  else if (run.reason === 'signal') parts.push(attempt?.signal ?? 'signal');
-  else if (run.reason !== undefined)
-    parts.push(`${REASONS[run.reason]}${run.blockedBy === undefined ? '' : ` (${run.blockedBy})`}`);
+  if (trigger !== 'schedule') parts.push(trigger === 'manual' ? 'by hand' : trigger);
+  if (status === 'pending') parts.push(...pendingFacts(run));
+  else if (attempt?.error !== undefined && attempt.reason === reason) parts.push(attempt.error);
+  else if (reason !== undefined) parts.push(reasonText(run));
+  if (cancelRequest !== undefined) parts.push(`is to end: ${requestText(cancelRequest)}`);
+  if (attempts.length > 1) parts.push(`attempt ${attempts.length}`);
   if (run.spanFrom !== undefined) parts.push(`all since ${scheduledTimeText(run.spanFrom)}`);
   return parts.join(', ');
+}
+
+/** Why the run ended as it did. */
+function reasonText({ reason, attempts, blockedBy, requests }: Run): string {
+  const { exitCode, signal } = attempts.at(-1) ?? {};
+  if (reason === undefined) return '';
+  if (reason === 'exit-code') return `exit code ${exitCode}`;
+  if (reason === 'signal') return signal ?? 'signal';
+  const asked = reason === 'requested' ? requests?.findLast(({ verb }) => verb === 'cancel') : undefined;
+  if (asked !== undefined) return requestText(asked);
+  return `${REASONS[reason]}${blockedBy === undefined ? '' : ` (${blockedBy})`}`;
+}
+
+/** Why a run waits, until when, and what came before. */
+function pendingFacts({ cause, notBefore, attempts }: Run): string[] {
+  const last = attempts.at(-1);
+  return [
+    ...(cause === undefined ? [] : [PENDING_CAUSES[cause]]),
+    ...(notBefore === undefined ? [] : [`not before ${new Date(notBefore).toISOString().slice(0, 19)}Z`]),
+    ...(last === undefined ? [] : [`last ${attemptText(last)}`]),
+  ];
+}
+
+/** How an attempt went: `failed, exit code 7`. */
+export function attemptText({ status, reason, exitCode, signal, error }: Attempt): string {
+  if (status === undefined) return 'runs';
+  if (error !== undefined) return `${status}, ${error}`;
+  if (reason === undefined) return status;
+  const why =
+    reason === 'exit-code'
+      ? `exit code ${exitCode}`
+      : reason === 'signal'
+        ? (signal ?? 'signal')
+        : REASONS[reason];
+  return `${status}, ${why}`;
+}
+
+/** Who asked for what, and why: `retry by jane@host (disk was full)`. */
+export function requestText({ verb, by, why }: OperatorRequest): string {
+  return printable(`${verb} by ${by}${why === undefined ? '' : ` (${why})`}`);
 }
 
 /** How late a run was; undefined where no time was set for it. Milliseconds. */
@@ -36,6 +86,12 @@ export function runJson(run: Run) {
     reason: run.reason,
     blockedBy: run.blockedBy,
     spanFrom: run.spanFrom === undefined ? undefined : scheduledTimeText(run.spanFrom),
+    cause: run.cause,
+    notBefore: iso(run.notBefore),
+    startBy: iso(run.startBy),
+    maxActiveRuns: run.maxActiveRuns,
+    cancelRequested: run.cancelRequest !== undefined,
+    requests: run.requests?.map(({ at, ...request }) => ({ ...request, at: iso(at) })),
     planHash: run.planHash,
     createdAt: iso(run.createdAt),
     finishedAt: iso(run.finishedAt),

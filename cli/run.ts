@@ -15,17 +15,20 @@ import {
   UsageError,
 } from '../shared/adapters/command-line.ts';
 import { currentOwner, currentUser, isAlive } from '../shared/adapters/host.ts';
+import { endLostCommands } from '../shared/adapters/lost-commands.ts';
 import { openExistingStore, openStore, storeLocation } from '../shared/adapters/open-store.ts';
 import { StreamingCommandRunner } from '../shared/adapters/process-runner.ts';
 import { StoreError } from '../shared/adapters/store-error.ts';
 import { SYSTEM_CLOCK } from '../shared/adapters/system-clock.ts';
-import { type PlannedJob, planHash, type SchedulePlan } from '../shared/core/plan/plan.ts';
-import { closeLost, isLost } from '../shared/core/run/close-lost.ts';
+import { type PlannedJob, planHash, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
+import { closeLost } from '../shared/core/run/close-lost.ts';
 import { executeRun, GRACE_MS } from '../shared/core/run/execute-run.ts';
+import { LEASE_MS, LeaseKeeper, LeaseWatch } from '../shared/core/run/lease.ts';
 import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
 import { REASONS, type Reason, type Run } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, jobIdOf, jobNameOf, manualRunId } from '../shared/core/run/run-id.ts';
 import type { Finish, RunStore } from '../shared/core/run/run-store.ts';
+import { nextDue } from '../shared/core/schedule/due.ts';
 import { pickJob } from './find-job.ts';
 import { Progress } from './progress.ts';
 import { loadCrontabs } from './sources.ts';
@@ -34,6 +37,9 @@ import { findJob } from './stores.ts';
 /** As timeout(1) and env(1) have them. */
 const TIMED_OUT = 124;
 const OUR_FAULT = 125;
+
+/** How often the store is asked whether somebody wants the run to end. Milliseconds. */
+const LOOK_EVERY_MS = 2000;
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -135,11 +141,8 @@ async function claim({ plan, job }: Found, store: RunStore): Promise<Run> {
   const token = randomUUID();
   const now = Date.now();
   const jobId = jobIdOf(plan.crontab, job.name);
-  // A process that was killed must not keep the job from running.
-  for (const other of await store.unfinished()) {
-    if (other.jobId === jobId && isLost(other, isAlive)) await closeLost(store, other, now);
-  }
-  const { outcome, run } = await store.claim({
+  await clearTheWay({ plan, job }, jobId, store);
+  const result = await store.claim({
     jobId,
     runId: manualRunId(now, token),
     scheduledTime: cutToMinute(now),
@@ -148,10 +151,29 @@ async function claim({ plan, job }: Found, store: RunStore): Promise<Run> {
     owner: currentOwner(token),
     concurrencyPolicy: job.options['concurrency-policy'] ?? 'forbid',
     at: now,
+    leaseUntil: now + LEASE_MS,
   });
-  if (outcome === 'won') return run;
+  if (result.outcome === 'won') return result.run;
+  if (result.outcome === 'paused') throw new Error('a pause does not hold for a run by hand');
+  const { run } = result;
   const reason = run.reason === undefined ? 'another process has this run' : REASONS[run.reason];
   throw new CommandError(`\`${job.name}\` was not started: ${reason} (${run.blockedBy ?? run.runId})`);
+}
+
+/** A process that was killed must not keep the job from running, and nothing of its command may run beside this one. */
+async function clearTheWay({ plan, job }: Found, jobId: string, store: RunStore): Promise<void> {
+  const ofJob = (await store.unfinished()).filter((run) => run.jobId === jobId);
+  const lost = new LeaseWatch(SYSTEM_CLOCK).lost(ofJob, isAlive, () => false);
+  if (lost.length === 0) return;
+  await endLostCommands(
+    lost.map(({ run }) => run),
+    GRACE_MS,
+  );
+  const timetable = timetableOf(plan, job);
+  const due = (after: number) => (timetable === undefined ? undefined : nextDue(timetable, after));
+  for (const one of lost) {
+    await closeLost(store, one, { job, nextDue: due, random: Math.random }, SYSTEM_CLOCK.now());
+  }
 }
 
 async function execute(
@@ -173,6 +195,8 @@ async function execute(
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
   // What commands write must be readable as cron leaves it.
   const umask = process.umask(0o022);
+  const leases = new LeaseKeeper(store, SYSTEM_CLOCK, { lookEveryMs: LOOK_EVERY_MS });
+  const letGo = leases.keep(run, (reason) => stop.abort(reason));
   try {
     const finish = await executeRun(
       run,
@@ -180,12 +204,15 @@ async function execute(
       {
         store,
         clock: SYSTEM_CLOCK,
+        // A run by hand has no other attempt.
+        ...{ random: Math.random, nextDue: () => undefined },
         commands: new StreamingCommandRunner((stream, output) => io[stream].write(output)),
       },
       {
         user: currentUser(),
         ...variables,
         stop: stop.signal,
+        ending: stop.signal,
         onStoreError: (error) =>
           io.stderr.write(`kuber-cron: the store failed, trying again: ${(error as Error).message}\n`),
       },
@@ -194,6 +221,7 @@ async function execute(
       throw new CommandError(`\`${job.name}\` was not started: another process closed this run`);
     return exitCode(finish, signalled, io);
   } finally {
+    letGo();
     process.umask(umask);
     for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   }

@@ -11,9 +11,9 @@ import type { Severity } from '../shared/core/diagnostic.ts';
 import { DiagnosticRenderer, printable } from '../shared/core/diagnostic-text.ts';
 import { planCrontab, type SchedulePlan } from '../shared/core/plan/plan.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
-import { effectlessKeys } from './effectless-keys.ts';
 import type { EmitEvent, ReportedFinding } from './events.ts';
 import type { Scheduler } from './scheduler.ts';
+import { type DaemonAbilities, unenforced } from './unenforced.ts';
 
 /** Findings of a crontab that logs and terminals show, and that probes show. */
 const MOST_REPORTED = 20;
@@ -36,6 +36,7 @@ export interface LoaderOptions {
   readonly now: () => number;
   /** Whether a person is there to mend a broken crontab: the last good one is not taken from the store then. */
   readonly isAttended: boolean;
+  readonly abilities: DaemonAbilities;
   /** Called when a crontab that was refused at the start comes in force after all. */
   readonly onHealed: (crontab: string) => void;
 }
@@ -216,7 +217,8 @@ export class CrontabLoader {
     if (warnings.length > 0) emit({ kind: 'crontab-warnings', crontab: name, file: path, report: warnings });
     const active = scheduler.plans.find(({ plan }) => plan.crontab === name);
     if (active === undefined) return;
-    for (const message of effectlessKeys(active.plan)) emit({ kind: 'note', message });
+    for (const message of unenforced(active.plan, this.#options.abilities))
+      emit({ kind: 'warning', message });
   }
 
   /** A crontab with errors changes nothing: what was in force stays, at a start the last good plan of the store. */

@@ -12,33 +12,40 @@ import {
   UsageError,
 } from '../shared/adapters/command-line.ts';
 import { currentOwner, currentUser, isAlive, readBootId } from '../shared/adapters/host.ts';
-import { openStore, storeLocation } from '../shared/adapters/open-store.ts';
+import { limitSupport } from '../shared/adapters/limits.ts';
+import { endLostCommands } from '../shared/adapters/lost-commands.ts';
+import { openDaemonStore, type StoreLocation, storeLocation } from '../shared/adapters/open-store.ts';
 import { FileCommandRunner } from '../shared/adapters/process-runner.ts';
 import { PrometheusMetrics } from '../shared/adapters/prometheus-metrics.ts';
+import { ResultSpool } from '../shared/adapters/result-spool.ts';
+import { RunLogs } from '../shared/adapters/run-logs.ts';
 import { SYSTEM_CLOCK } from '../shared/adapters/system-clock.ts';
+import { WebhookChannels } from '../shared/adapters/webhook.ts';
 import { jobSamples } from '../shared/core/metrics/job-samples.ts';
-import type { Sample } from '../shared/core/metrics/metrics.ts';
-import { runsOn } from '../shared/core/plan/plan.ts';
-import type { Owner } from '../shared/core/run/run.ts';
+import { NOTIFICATION_RESULTS, type Sample } from '../shared/core/metrics/metrics.ts';
+import { DEFAULT_CHANNEL } from '../shared/core/notify/notification.ts';
+import { type PlannedJob, runsOn } from '../shared/core/plan/plan.ts';
+import { GRACE_MS } from '../shared/core/run/execute-run.ts';
+import type { Clock } from '../shared/core/run/ports.ts';
+import type { Retention } from '../shared/core/run/retention.ts';
+import type { Owner, Run } from '../shared/core/run/run.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
 import { CrontabLoader } from './crontab-loader.ts';
 import { CrontabWatch } from './crontab-watch.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings } from './daemon-options.ts';
 import type { DaemonEvent, EmitEvent } from './events.ts';
 import { startHealthServer } from './health-server.ts';
+import { Janitor } from './janitor.ts';
 import { jsonLog } from './log.ts';
 import { measure } from './measure.ts';
+import { Notifier } from './notifier.ts';
 import { Presence } from './presence.ts';
-import { closeLostRuns } from './recover.ts';
 import { Scheduler } from './scheduler.ts';
 import { StopSignals } from './stop-signals.ts';
 import { TerminalView } from './terminal-view.ts';
 
 /** The loop looks at the time every fifteen seconds: this long without is a loop that hangs. Milliseconds. */
 const LONGEST_SILENCE_MS = 120_000;
-const PRUNE_EVERY_MS = 10 * 60_000;
-const PRUNE_ROWS = 500;
-const CLOSE_LOST_EVERY_MS = 20_000;
 
 export const daemonCommand: Command = {
   name: 'daemon',
@@ -56,8 +63,15 @@ npm does not pass TERM on: send it to the daemon's own pid, which it prints.`,
   run: (invocation, io) => new Daemon(invocation, io).run(),
 };
 
-class Daemon {
+/** What a daemon gets from the machine that it runs on. */
+export interface Machine {
+  readonly clock: Clock;
+  readonly openStore: (location: StoreLocation, retention?: Retention) => RunStore;
+}
+
+export class Daemon {
   readonly #io: Io;
+  readonly #machine: Machine;
   readonly #invocation: Invocation;
   readonly #settings: DaemonSettings;
   readonly #isAttended: boolean;
@@ -65,14 +79,20 @@ class Daemon {
   readonly #metrics = new PrometheusMetrics();
   readonly #log: EmitEvent;
   readonly #owner: Owner = currentOwner(randomUUID());
+  #onRunOver: () => void = () => {};
   #storeFailure: string | undefined;
   #exitCode: number = EXIT.fine;
 
-  constructor(invocation: Invocation, io: Io) {
+  constructor(
+    invocation: Invocation,
+    io: Io,
+    machine: Machine = { clock: SYSTEM_CLOCK, openStore: openDaemonStore },
+  ) {
     if (invocation.operands.length === 0)
       throw new UsageError('`daemon` wants a crontab: a file or a folder');
     this.#invocation = invocation;
     this.#io = io;
+    this.#machine = machine;
     this.#settings = daemonSettings(invocation);
     this.#isAttended = io.stdout.isTTY === true;
     const log = text(invocation, 'log') ?? 'auto';
@@ -82,16 +102,54 @@ class Daemon {
   }
 
   async run(): Promise<number> {
+    const { clock } = this.#machine;
+    const { isDryRun, retention, logBounds, maxConcurrent, drainMs } = this.#settings;
     const environment = commandEnvironment(this.#invocation, this.#io.env);
-    const location = storeLocation(text(this.#invocation, 'store'));
-    const store = openStore(location);
+    const channels = new WebhookChannels(this.#io.env);
+    const location = storeLocation(text(this.#invocation, 'store'), { isDryRun });
+    const store = this.#machine.openStore(location, retention);
     // What commands write must be readable as cron leaves it.
     process.umask(0o022);
-    const commands = new FileCommandRunner(join(dirname(location.path), 'output'));
+    const folder = dirname(location.path);
+    const onWarning = (message: string) => this.#emit({ kind: 'warning', message });
+    const logs = new RunLogs(join(folder, 'logs'), { ...logBounds, onWarning });
+    const commands = new FileCommandRunner(join(folder, 'output'), logs);
+    const spool = new ResultSpool(join(folder, 'spool'));
     const presence = new Presence(location.path, this.#owner, isAlive);
-    const ports = { store, clock: SYSTEM_CLOCK, commands, emit: this.#emit };
-    const scheduler = new Scheduler(ports, { owner: this.#owner, user: currentUser(), ...environment });
-    const loader = this.#loader(scheduler, store);
+    const channel = (job: PlannedJob | undefined) => {
+      const name = job?.options.notify ?? DEFAULT_CHANNEL;
+      return channels.has(name) ? name : undefined;
+    };
+    const ports = { store, clock, commands, emit: this.#emit, random: Math.random, spool };
+    const scheduler = new Scheduler(ports, {
+      ...{ owner: this.#owner, user: currentUser(), ...environment },
+      ...{ channel, maxConcurrent, isDryRun },
+    });
+    const janitor = new Janitor(
+      {
+        ...{
+          store,
+          clock,
+          emit: this.#emit,
+          random: Math.random,
+          isAlive,
+          killLeftovers: this.#killLeftovers,
+        },
+        spool: {
+          all: () =>
+            spool.all(({ path, why }) =>
+              onWarning(`${path} is no result of a run, and is left alone: ${why}`),
+            ),
+          remove: (finish) => spool.remove(finish),
+        },
+        cleanLogs: async (now) => void (await logs.clean(now)),
+      },
+      scheduler,
+      channel,
+    );
+    const notifier = new Notifier({ queue: store, channels, clock, emit: this.#emit, random: Math.random });
+    this.#onRunOver = () => notifier.wake();
+    const loader = this.#loader(scheduler, store, channels);
     const watch = new CrontabWatch(
       () => loader.watched(),
       () => void reload(false),
@@ -102,17 +160,24 @@ class Daemon {
     // Before anything is started: whatever is started must be ended in order.
     const signals = new StopSignals(this.#hasTerminal ? undefined : () => void reload(true));
     const unguard = this.#guard(signals);
+    let notifying: Promise<void> | undefined;
     try {
       this.#announce(location.path, presence.others);
-      await scheduler.recover(isAlive);
+      for (const finding of channels.findings) this.#emit(finding);
+      await janitor.recover();
       await loader.loadFirst();
       if (scheduler.plans.length === 0 && this.#isAttended) return EXIT.problems;
       watch.start();
-      await this.#serve(scheduler, store, loader, signals);
+      notifying = notifier.run();
+      await this.#serve(scheduler, janitor, store, loader, signals);
     } finally {
       watch.close();
+      janitor.stop();
       scheduler.stop();
-      await scheduler.drain(this.#settings.drainMs, signals.hurry);
+      await scheduler.drain(drainMs, signals.hurry);
+      notifier.stop();
+      await notifying;
+      await logs.close();
       unguard();
       signals.close();
       presence.close();
@@ -122,6 +187,21 @@ class Daemon {
     this.#emit({ kind: 'stopped' });
     return this.#exitCode;
   }
+
+  /** Ends what is left of the commands of runs on this host, whose owners are gone. */
+  readonly #killLeftovers = async (runs: readonly Run[]): Promise<void> => {
+    const { ended, left } = await endLostCommands(runs, GRACE_MS);
+    const count = ended.length;
+    if (count > 0) {
+      this.#emit({
+        kind: 'note',
+        message: `ended ${count} left-over ${count === 1 ? 'process' : 'processes'} of lost runs`,
+      });
+    }
+    for (const { pid, runId } of left) {
+      this.#emit({ kind: 'warning', message: `process ${pid} of lost run ${runId} cannot be ended` });
+    }
+  };
 
   /** Whether somebody's terminal, when it is closed, takes this process with it. */
   get #hasTerminal(): boolean {
@@ -143,7 +223,7 @@ class Daemon {
     return () => void process.off('unhandledRejection', onRejection).off('uncaughtException', onException);
   }
 
-  #loader(scheduler: Scheduler, store: RunStore): CrontabLoader {
+  #loader(scheduler: Scheduler, store: RunStore, channels: Pick<WebhookChannels, 'has'>): CrontabLoader {
     const { operands } = this.#invocation;
     return new CrontabLoader(
       { scheduler, store, metrics: this.#metrics, emit: this.#emit },
@@ -155,8 +235,9 @@ class Daemon {
           zone: this.#settings.zone,
           user: currentUser().name,
         },
-        now: SYSTEM_CLOCK.now,
+        now: this.#machine.clock.now,
         isAttended: this.#isAttended,
+        abilities: { limits: limitSupport, hasChannel: (name) => channels.has(name) },
         onHealed: (crontab) => void scheduler.startReboot(this.#occasion, crontab),
       },
     );
@@ -172,7 +253,9 @@ class Daemon {
     // A pass over nothing has not asked the store.
     if ((event.kind === 'tick' && event.handled > 0) || event.kind === 'run-ended')
       this.#storeFailure = undefined;
-    measure(event, this.#metrics, SYSTEM_CLOCK.now);
+    if (event.kind === 'run-ended' || event.kind === 'runs-missed' || event.kind === 'run-lost')
+      this.#onRunOver();
+    measure(event, this.#metrics, this.#machine.clock.now);
     this.#log(event);
   };
 
@@ -182,6 +265,8 @@ class Daemon {
     const { zone, isMachineZone } = this.#settings;
     const version = packageVersion();
     this.#metrics.set('kubercron_build_info', { version }, 1);
+    for (const result of NOTIFICATION_RESULTS)
+      this.#metrics.add('kubercron_notifications_total', { result }, 0);
     this.#emit({ kind: 'started', pid, version, store, zone });
     if (isMachineZone)
       this.#emit({
@@ -199,6 +284,7 @@ class Daemon {
   /** Works until a signal comes. */
   async #serve(
     scheduler: Scheduler,
+    janitor: Janitor,
     store: RunStore,
     loader: CrontabLoader,
     signals: StopSignals,
@@ -216,17 +302,14 @@ class Daemon {
             log: { warn: (_details, message) => this.#emit({ kind: 'warning', message }) },
           });
     if (health !== undefined) this.#emit({ kind: 'listening', address: health.url });
-    this.#view?.follow(scheduler, SYSTEM_CLOCK.now);
-    const pruning = setInterval(() => void this.#prune(store), PRUNE_EVERY_MS).unref();
-    const closing = setInterval(() => void this.#closeLost(store), CLOSE_LOST_EVERY_MS).unref();
-    const work = [scheduler.run(), scheduler.startReboot(this.#occasion)];
+    this.#view?.follow(scheduler, this.#machine.clock.now);
+    const work = [scheduler.run(), scheduler.startReboot(this.#occasion), janitor.run()];
     const signal = await signals.stopped;
     scheduler.stop();
+    janitor.stop();
     await Promise.all(work);
     this.#emit({ kind: 'draining', signal, running: scheduler.running.length, drainMs });
     await scheduler.drain(drainMs, signals.hurry);
-    clearInterval(pruning);
-    clearInterval(closing);
     await health?.close();
   }
 
@@ -250,29 +333,16 @@ class Daemon {
       const { crontab } = plan;
       const jobs = plan.jobs.filter((job) => runsOn(job, 'daemon'));
       const states = await store.states(crontab);
+      const pending = await store.pendingCounts(crontab);
+      const paused = await store.pausesAt(crontab, this.#machine.clock.now());
       samples.push(
-        jobSamples({ crontab, jobs, states, unfinished, nextRuns: nextRuns.get(crontab) ?? new Map() }),
+        jobSamples({
+          ...{ crontab, jobs, states, unfinished, pending, nextRuns: nextRuns.get(crontab) ?? new Map() },
+          paused: new Set(paused.map(({ jobId }) => jobId)),
+        }),
       );
     }
     return this.#metrics.expose(samples.flat());
-  }
-
-  /** A run by hand whose process was killed must not keep its job from running. */
-  async #closeLost(store: RunStore): Promise<void> {
-    try {
-      await closeLostRuns({ store, clock: SYSTEM_CLOCK, emit: this.#emit }, isAlive);
-    } catch (error) {
-      this.#emit({ kind: 'error', message: 'lost runs could not be looked for; it is tried again', error });
-    }
-  }
-
-  async #prune(store: RunStore): Promise<void> {
-    try {
-      await store.prune(SYSTEM_CLOCK.now(), PRUNE_ROWS);
-      this.#storeFailure = undefined;
-    } catch (error) {
-      this.#emit({ kind: 'error', message: 'old history could not be deleted; it is tried again', error });
-    }
   }
 }
 

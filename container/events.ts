@@ -1,3 +1,4 @@
+import type { Notification } from '../shared/core/notify/notification.ts';
 import type { PlanDiff } from '../shared/core/plan/diff.ts';
 import type { PlannedJob } from '../shared/core/plan/plan.ts';
 import type { Attempt, Run } from '../shared/core/run/run.ts';
@@ -38,10 +39,23 @@ export type DaemonEvent =
     }
   | { readonly kind: 'run-started'; readonly run: Run; readonly job: PlannedJob; readonly attempt: Attempt }
   | { readonly kind: 'run-ended'; readonly run: Run; readonly job: PlannedJob; readonly finish: Finish }
+  /** Over without a start, or without another one. */
   | { readonly kind: 'run-skipped'; readonly run: Run }
+  | { readonly kind: 'run-would-start'; readonly run: Run; readonly job: PlannedJob }
+  | { readonly kind: 'run-late'; readonly run: Run; readonly job: PlannedJob; readonly lateMs: number }
+  | { readonly kind: 'run-slow'; readonly run: Run; readonly job: PlannedJob }
   | { readonly kind: 'run-taken'; readonly run: Run }
   | { readonly kind: 'runs-missed'; readonly jobId: string; readonly missed: Missed }
-  | { readonly kind: 'run-lost'; readonly run: Run }
+  | { readonly kind: 'run-lost'; readonly run: Run; readonly end: Finish }
+  | { readonly kind: 'notified'; readonly notification: Notification }
+  | {
+      readonly kind: 'notification-failed';
+      readonly notification: Notification;
+      /** Why, without path, query or credentials of the address: these are secrets. */
+      readonly problem: string;
+      /** Undefined when it is given up. */
+      readonly nextTryAt: EpochMs | undefined;
+    }
   | { readonly kind: 'tick'; readonly now: EpochMs; readonly handled: number; readonly durationMs: number }
   | {
       readonly kind: 'clock-set-back';

@@ -1,8 +1,9 @@
 import pino from 'pino';
 import type { Output } from '../shared/adapters/command-line.ts';
+import type { Notification } from '../shared/core/notify/notification.ts';
 import { REASONS } from '../shared/core/run/run.ts';
 import { crontabOf, jobNameOf } from '../shared/core/run/run-id.ts';
-import { isDue } from '../shared/core/run/run-transitions.ts';
+import { followsOrder } from '../shared/core/run/run-transitions.ts';
 import type { DaemonEvent, EmitEvent, ReportedFinding } from './events.ts';
 
 /** Renders events as JSON lines, for machines. Never the command of a job: it may hold a secret. */
@@ -53,27 +54,39 @@ function record(event: DaemonEvent): [Level, object, string] {
         {
           ...ids(event.run),
           attempt: event.attempt.number,
-          lateness_ms: isDue(event.run) ? event.attempt.startedAt - event.run.scheduledTime : undefined,
+          lateness_ms: followsOrder(event.run)
+            ? event.attempt.startedAt - event.run.scheduledTime
+            : undefined,
         },
         'run started',
       ];
     case 'run-ended': {
-      const { status, reason, attempt } = event.finish;
-      const { exitCode, signal, error, startedAt, finishedAt } = attempt ?? {};
+      const { status, reason, attempt, retry } = event.finish;
+      const { number, exitCode, signal, error, startedAt, finishedAt } = attempt ?? {};
       const duration =
         startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt;
-      return [
-        status === 'succeeded' ? 'info' : 'warn',
-        { ...ids(event.run), status, reason, exit_code: exitCode, signal, error, duration_ms: duration },
-        `run ${status}`,
-      ];
+      const fields = {
+        ...{ ...ids(event.run), attempt: number, status, reason, exit_code: exitCode, signal, error },
+        ...{ duration_ms: duration, retry_at: retry && iso(retry.notBefore) },
+      };
+      const what = retry === undefined ? `run ${status}` : `attempt ${status}; there is another`;
+      return [status === 'succeeded' ? 'info' : 'warn', fields, what];
     }
     case 'run-skipped':
       return [
         'warn',
-        { ...ids(event.run), reason: event.run.reason, blocked_by: event.run.blockedBy },
-        `run skipped: ${event.run.reason === undefined ? '' : REASONS[event.run.reason]}`,
+        {
+          ...{ ...ids(event.run), status: event.run.status, reason: event.run.reason },
+          blocked_by: event.run.blockedBy,
+        },
+        `run ${event.run.status}: ${event.run.reason === undefined ? '' : REASONS[event.run.reason]}`,
       ];
+    case 'run-would-start':
+      return ['info', ids(event.run), 'run would start; a dry run starts nothing'];
+    case 'run-late':
+      return ['warn', { ...ids(event.run), lateness_ms: event.lateMs }, 'run is late'];
+    case 'run-slow':
+      return ['warn', { ...ids(event.run), slow_after_ms: event.job.options['slow-after'] }, 'run is slow'];
     case 'run-taken':
       return ['debug', ids(event.run), 'run belongs to another process, or is over'];
     case 'runs-missed': {
@@ -91,7 +104,23 @@ function record(event: DaemonEvent): [Level, object, string] {
       ];
     }
     case 'run-lost':
-      return ['error', ids(event.run), `run lost: ${REASONS['owner-died']}`];
+      return [
+        'error',
+        {
+          ...ids(event.run),
+          reason: event.end.reason,
+          retry_at: event.end.retry && iso(event.end.retry.notBefore),
+        },
+        `run lost: ${REASONS[event.end.reason ?? 'owner-died']}`,
+      ];
+    case 'notified':
+      return ['info', notificationIds(event.notification), 'notification sent'];
+    case 'notification-failed': {
+      const { notification, problem, nextTryAt } = event;
+      const fields = { ...notificationIds(notification), problem };
+      if (nextTryAt === undefined) return ['error', fields, 'notification given up: nobody was told'];
+      return ['warn', { ...fields, next_try: iso(nextTryAt) }, 'notification not sent; it is tried again'];
+    }
     case 'tick':
       return [
         'debug',
@@ -148,6 +177,18 @@ function ids(run: { jobId: string; runId: string; trigger: string }) {
     job: jobNameOf(run.jobId),
     run_id: run.runId,
     trigger: run.trigger,
+  };
+}
+
+function notificationIds({ id, channel, kind, jobId, runId, tries }: Notification) {
+  return {
+    notification: id,
+    channel,
+    about: kind,
+    crontab: crontabOf(jobId),
+    job: jobNameOf(jobId),
+    run_id: runId,
+    tries: tries + 1,
   };
 }
 

@@ -1,22 +1,38 @@
-import type { PlannedJob } from '../shared/core/plan/plan.ts';
-import { type CommandUser, executeRun } from '../shared/core/run/execute-run.ts';
+import { type PlannedJob, timetableOf } from '../shared/core/plan/plan.ts';
+import { type CommandUser, executeRun, type Spool } from '../shared/core/run/execute-run.ts';
+import { lateAfter } from '../shared/core/run/late.ts';
+import { LEASE_MS, LeaseKeeper } from '../shared/core/run/lease.ts';
+import type {
+  DueRun,
+  EndedRun,
+  JobInForce,
+  MissedRuns,
+  OwedRun,
+  Work,
+} from '../shared/core/run/ledger-work.ts';
 import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
 import type { Clock, CommandRunner, RunningCommand } from '../shared/core/run/ports.ts';
-import type { Owner, Reason, Run } from '../shared/core/run/run.ts';
-import { crontabOf, dueRunId } from '../shared/core/run/run-id.ts';
-import type { Answer, ClaimResult, RunStore } from '../shared/core/run/run-store.ts';
+import type { Attempt, Owner, Reason, Run } from '../shared/core/run/run.ts';
+import { crontabOf, dueRunId, spanId } from '../shared/core/run/run-id.ts';
+import type { Answer, ClaimResult, Finish, Owed, RunKey, RunStore } from '../shared/core/run/run-store.ts';
+import { closedRun } from '../shared/core/run/run-transitions.ts';
+import { nextDue } from '../shared/core/schedule/due.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
 import type { EmitEvent } from './events.ts';
-import type { DueRun, MissedRuns, Work } from './work.ts';
 
 /** Commands that are started between two looks at anything else. */
 const START_CHUNK = 50;
+/** How often the store is asked whether somebody wants a run to end. Milliseconds. */
+const LOOK_EVERY_MS = 2000;
 
 export interface SchedulerPorts {
   readonly store: RunStore;
   readonly clock: Clock;
   readonly commands: CommandRunner;
   readonly emit: EmitEvent;
+  /** At least 0, below 1. */
+  readonly random: () => number;
+  readonly spool?: Spool | undefined;
 }
 
 export interface SchedulerOptions {
@@ -26,46 +42,92 @@ export interface SchedulerOptions {
   readonly passed: Readonly<Record<string, string>>;
   /** Value of a secret; undefined when the daemon has none. */
   readonly secret: (name: string) => string | undefined;
+  /** Who is told of a job's failures; undefined for nobody. */
+  readonly channel?: (job: PlannedJob | undefined) => string | undefined;
+  /** Commands that may run at once; the others wait in order. */
+  readonly maxConcurrent?: number | undefined;
+  /** Records what would start, and starts nothing. */
+  readonly isDryRun?: boolean;
 }
 
-interface WonRun {
+interface WonRun extends JobInForce {
   readonly run: Run;
-  readonly job: PlannedJob;
 }
 
-interface RunningRun extends WonRun {
+/** A run that is ours, from its claim to its end. */
+interface HeldRun extends WonRun {
   readonly stop: AbortController;
-  readonly done: Promise<void>;
+  /** Ends the keeping of its lease. */
+  readonly letGo: () => void;
+  /** Resolves when it has been started, or will not be. */
+  readonly started: PromiseWithResolvers<void>;
+  done: Promise<void> | undefined;
+  isLate: boolean;
 }
 
 /** What the store said to a piece of work. */
 interface Claimed {
   readonly won: readonly WonRun[];
+  /** How many claims and ends changed anything. */
+  readonly changed: number;
   /** Instants whose claims it did not answer, by job. */
   readonly failed: ReadonlyMap<string, EpochMs>;
   /** The first thing that went wrong. */
   readonly error: unknown;
 }
 
-type RunKey = Pick<Run, 'jobId' | 'runId'>;
+/** Something to write that needs no answer: repeated until the store takes it. */
+interface Note {
+  readonly jobId: string;
+  write(): Promise<void>;
+}
 
 /** Claims runs, starts those that it won and sees them to their ends. */
 export class RunStarter {
   readonly #ports: SchedulerPorts;
   readonly #options: SchedulerOptions;
-  readonly #running = new Map<string, RunningRun>();
+  readonly #leases: LeaseKeeper;
+  readonly #held = new Map<string, HeldRun>();
+  /** Runs that wait until fewer commands run. */
+  readonly #waiting: HeldRun[] = [];
   /** Claims that the store may or may not have taken: given back before their jobs are looked at again. */
   readonly #doubtful = new Map<string, RunKey>();
   /** Answers that the store has not taken yet. */
-  #unanswered: MissedRuns[] = [];
+  #unwritten: Note[] = [];
+  /** Jobs with runs that wait for the end of another. */
+  readonly #blocked = new Set<string>();
+  readonly #onPending: (notBefore: EpochMs) => void;
+  /** Aborted when this process ends. */
+  readonly #ending = new AbortController();
+  #isDraining = false;
 
-  constructor(ports: SchedulerPorts, options: SchedulerOptions) {
+  /** @param onPending told when a run may be started from an instant on, that was in the way of others or is to be tried again */
+  constructor(ports: SchedulerPorts, options: SchedulerOptions, onPending: (notBefore: EpochMs) => void) {
     this.#ports = ports;
     this.#options = options;
+    this.#onPending = onPending;
+    const { store, clock, emit } = ports;
+    const onError = (error: unknown) =>
+      emit({
+        kind: 'error',
+        message: 'the store did not extend the lease of a run; it is asked again',
+        error,
+      });
+    this.#leases = new LeaseKeeper(store, clock, { lookEveryMs: LOOK_EVERY_MS, onError });
   }
 
-  get running(): readonly WonRun[] {
-    return [...this.#running.values()];
+  /** Runs whose commands run. */
+  get running(): readonly { readonly run: Run; readonly job: PlannedJob }[] {
+    return [...this.#held.values()].filter(({ done }) => done !== undefined);
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Whether a run is ours, from its claim to its end. */
+  holds(run: RunKey): boolean {
+    return this.#held.has(keyOf(run));
   }
 
   /** Jobs of which it is not known whether a run of theirs is claimed. */
@@ -75,7 +137,7 @@ export class RunStarter {
 
   /** Crontabs with something that the store has not taken yet. */
   get owing(): ReadonlySet<string> {
-    const jobIds = [...this.#doubtful.values(), ...this.#unanswered].map(({ jobId }) => jobId);
+    const jobIds = [...this.#doubtful.values(), ...this.#unwritten].map(({ jobId }) => jobId);
     return new Set(jobIds.map(crontabOf));
   }
 
@@ -85,140 +147,284 @@ export class RunStarter {
    * @returns its first error; undefined when nothing is owed any more
    */
   async settleOwed(): Promise<unknown> {
-    if (this.#doubtful.size + this.#unanswered.length === 0) return undefined;
+    if (this.#doubtful.size + this.#unwritten.length === 0) return undefined;
     const doubtful = [...this.#doubtful];
-    const unanswered = this.#unanswered;
-    const [released, answered] = await Promise.all([
-      Promise.allSettled(doubtful.map(([, { jobId, runId }]) => this.#release(jobId, runId))),
-      Promise.allSettled(unanswered.map((one) => this.#answer(one))),
+    const unwritten = this.#unwritten;
+    const [released, written] = await Promise.all([
+      Promise.allSettled(doubtful.map(([, key]) => this.#release(key))),
+      Promise.allSettled(unwritten.map((note) => note.write())),
     ]);
     for (const [index, { status }] of released.entries()) {
       if (status === 'fulfilled') this.#doubtful.delete((doubtful[index] as (typeof doubtful)[number])[0]);
     }
-    this.#unanswered = unanswered.filter((_one, index) => answered[index]?.status === 'rejected');
-    return [...released, ...answered].find((one) => one.status === 'rejected')?.reason;
+    this.#unwritten = unwritten.filter((_note, index) => written[index]?.status === 'rejected');
+    return [...released, ...written].find((one) => one.status === 'rejected')?.reason;
   }
 
-  /** Records what is missed and claims what is due, all in one turn and so in one transaction. */
-  async claim({ due, missed, abandoned }: Work): Promise<Claimed> {
-    const { emit } = this.#ports;
-    const [released, answered, claims] = await Promise.all([
-      Promise.allSettled(
-        abandoned.map((run) => this.#release(run.jobId, run.runId, run.owner?.token as string)),
-      ),
-      Promise.allSettled(missed.map((one) => this.#answer(one))),
+  /** Records what is missed, owed and ended, and claims what is due: all in one turn and so in one transaction. */
+  async claim({ due, owed, missed, ended }: Work): Promise<Claimed> {
+    const notes = [
+      ...missed.map((one) => this.#missedNote(one)),
+      ...owed.map((one) => this.#owedNote(one)),
+      ...ended.map((one) => this.#endNote(one)),
+    ];
+    const [written, claims] = await Promise.all([
+      Promise.allSettled(notes.map((note) => note.write())),
       Promise.allSettled(due.map((one) => this.#claim(one))),
     ]);
     const errors: unknown[] = [];
-    for (const one of released) if (one.status === 'rejected') errors.push(one.reason);
-    for (const [index, one] of answered.entries()) {
+    for (const [index, one] of written.entries()) {
       if (one.status === 'fulfilled') continue;
       errors.push(one.reason);
-      this.#unanswered.push(missed[index] as MissedRuns);
+      this.#unwritten.push(notes[index] as Note);
     }
     const won: WonRun[] = [];
     const failed = new Map<string, EpochMs>();
+    let changed = ended.length;
     for (const [index, one] of claims.entries()) {
-      const { job, jobId, runId, scheduledTime } = due[index] as DueRun;
-      const key = keyOf({ jobId, runId });
+      const dueRun = due[index] as DueRun;
+      const { jobId, runId, scheduledTime } = dueRun;
       if (one.status === 'rejected') {
         errors.push(one.reason);
-        failed.set(jobId, scheduledTime);
-        this.#doubtful.set(key, { jobId, runId });
-        continue;
+        failed.set(jobId, Math.min(failed.get(jobId) ?? scheduledTime, scheduledTime));
+        this.#doubtful.set(keyOf(dueRun), { jobId, runId });
+      } else {
+        this.#doubtful.delete(keyOf(dueRun));
+        if (this.#isChanged(one.value, dueRun, won)) changed++;
       }
-      this.#doubtful.delete(key);
-      const { outcome, run } = one.value;
-      if (outcome === 'skipped') emit({ kind: 'run-skipped', run });
-      else if (outcome === 'taken') emit({ kind: 'run-taken', run });
-      else if (!this.#running.has(key)) won.push({ run, job });
     }
-    return { won, failed, error: errors[0] };
+    return { won, changed, failed, error: errors[0] };
   }
 
   /** Starts what was won. @returns when each command has been started, or it is clear that it will not be yet */
   async start(won: readonly WonRun[]): Promise<void> {
-    for (let from = 0; from < won.length; from += START_CHUNK) {
-      await Promise.all(won.slice(from, from + START_CHUNK).map(({ run, job }) => this.#execute(run, job)));
+    const held = [...won].sort(inOrder).map((one) => this.#hold(one));
+    this.#waiting.push(...held);
+    for (let chunk = this.#nextChunk(); chunk.length > 0; chunk = this.#nextChunk()) {
+      await Promise.all(chunk.map((one) => this.#begin(one)));
     }
+  }
+
+  /** Says which of the waiting runs are late by now. */
+  noticeLate(): void {
+    for (const held of this.#waiting) this.#noticeLate(held, this.#ports.clock.now());
   }
 
   /** Waits for the commands that run, then stops those that are left: TERM, grace, KILL. */
   async drain(drainMs: number, hurry: AbortSignal): Promise<void> {
-    const idle = () => Promise.allSettled([...this.#running.values()].map(({ done }) => done));
+    this.#isDraining = true;
+    await Promise.all(this.#waiting.splice(0).map((held) => this.#giveBack(held)));
+    const idle = () => Promise.allSettled([...this.#held.values()].map(({ done }) => done));
     const over = new AbortController();
     const hurried = AbortSignal.any([hurry, over.signal]);
     await Promise.race([idle(), this.#ports.clock.sleep(drainMs, hurried)]);
     over.abort();
-    for (const { stop } of this.#running.values()) stop.abort('daemon-stopped' satisfies Reason);
+    for (const { stop } of this.#held.values()) stop.abort('daemon-stopped' satisfies Reason);
+    this.#ending.abort();
     await idle();
+  }
+
+  /** Whether an answer to a claim is other than that nothing is to be done. */
+  #isChanged(result: ClaimResult, { active, job, jobId }: DueRun, won: WonRun[]): boolean {
+    const { emit } = this.#ports;
+    switch (result.outcome) {
+      case 'won':
+        // A repeated claim of what we hold already is won, too.
+        if (this.holds(result.run)) return false;
+        won.push({ run: result.run, active, job, jobId });
+        return true;
+      case 'closed':
+        emit({ kind: 'run-skipped', run: result.run });
+        return true;
+      case 'taken':
+        emit({ kind: 'run-taken', run: result.run });
+        return false;
+      case 'waiting': {
+        const { notBefore } = result.run;
+        if (notBefore !== undefined && notBefore > this.#ports.clock.now()) this.#onPending(notBefore);
+        else this.#blocked.add(jobId);
+        return false;
+      }
+      case 'paused':
+        return false;
+    }
   }
 
   // `async`, so that a store that throws at once is one that rejects.
   async #claim(one: DueRun): Promise<ClaimResult> {
+    const { job, jobId, runId, scheduledTime, trigger, active, startBy } = one;
+    const at = this.#ports.clock.now();
+    const channel = this.#channel(job);
     return await this.#ports.store.claim({
-      jobId: one.jobId,
-      runId: one.runId,
-      scheduledTime: one.scheduledTime,
-      trigger: one.trigger,
-      planHash: one.active.hash,
+      ...{ jobId, runId, scheduledTime, trigger },
+      planHash: active.hash,
       owner: this.#options.owner,
-      concurrencyPolicy: one.job.options['concurrency-policy'] ?? 'forbid',
-      at: this.#ports.clock.now(),
+      concurrencyPolicy: job.options['concurrency-policy'] ?? 'forbid',
+      at,
+      leaseUntil: at + LEASE_MS,
+      ...(startBy === undefined ? {} : { startBy }),
+      ...(job.options['catch-up'] === 'all' ? { isInOrder: true } : {}),
+      ...(channel === undefined ? {} : { channel }),
     });
   }
 
-  async #answer(one: MissedRuns): Promise<void> {
+  #missedNote(one: MissedRuns): Note {
     const { store, clock, emit } = this.#ports;
-    await store.answer(answerOf(one, clock.now()));
-    emit({ kind: 'runs-missed', jobId: one.jobId, missed: one.missed });
+    const { jobId, missed, job } = one;
+    const write = async () => {
+      await store.answer(answerOf(one, clock.now(), this.#channel(job)));
+      emit({ kind: 'runs-missed', jobId, missed });
+    };
+    return { jobId, write };
   }
 
-  async #release(jobId: string, runId: string, token = this.#options.owner.token): Promise<void> {
-    await this.#ports.store.release(jobId, runId, token);
+  #owedNote(one: OwedRun): Note {
+    const { store, clock } = this.#ports;
+    const { jobId } = one;
+    const write = async () => {
+      await store.owe(owedOf(one, clock.now()));
+      this.#onPending(clock.now());
+    };
+    return { jobId, write };
   }
 
-  #execute(run: Run, job: PlannedJob): Promise<void> {
+  #endNote({ run, job, reason }: EndedRun): Note {
     const { store, clock, emit } = this.#ports;
-    const { user, passed } = this.#options;
+    const { jobId, runId } = run;
+    const channel = this.#channel(job);
+    const write = async () => {
+      const end = { jobId, runId, reason, at: clock.now(), ...(channel === undefined ? {} : { channel }) };
+      if (await store.endPending(end)) {
+        emit({ kind: 'run-skipped', run: closedRun({ run, holdsLock: false }, end).run });
+      }
+    };
+    return { jobId, write };
+  }
+
+  #channel(job: PlannedJob | undefined): string | undefined {
+    return this.#options.channel?.(job);
+  }
+
+  async #release({ jobId, runId }: RunKey): Promise<void> {
+    const { store, clock } = this.#ports;
+    await store.release(jobId, runId, this.#options.owner.token, clock.now());
+  }
+
+  #hold(won: WonRun): HeldRun {
     const stop = new AbortController();
+    const letGo = this.#leases.keep(won.run, (reason) => stop.abort(reason));
     const started = Promise.withResolvers<void>();
+    const held: HeldRun = { ...won, stop, letGo, started, done: undefined, isLate: false };
+    this.#held.set(keyOf(won.run), held);
+    return held;
+  }
+
+  /** The next runs that may start. */
+  #nextChunk(): HeldRun[] {
+    const { maxConcurrent = Number.POSITIVE_INFINITY } = this.#options;
+    const free = Math.max(0, maxConcurrent - this.running.length);
+    return this.#waiting.splice(0, Math.min(START_CHUNK, free));
+  }
+
+  async #begin(held: HeldRun): Promise<void> {
+    const { run } = held;
+    const isTooLate = run.startBy !== undefined && run.startBy < this.#ports.clock.now();
+    if (held.stop.signal.aborted) this.#drop(held);
+    else if (isTooLate) await this.#end(held, { status: 'missed', reason: 'too-late' });
+    else if (this.#options.isDryRun === true) {
+      this.#ports.emit({ kind: 'run-would-start', run, job: held.job });
+      await this.#end(held, { status: 'skipped', reason: 'dry-run' });
+    } else {
+      held.done = this.#execute(held);
+      await held.started.promise;
+    }
+  }
+
+  /** Ends a run that was not started. */
+  async #end(held: HeldRun, end: Pick<Finish, 'status' | 'reason'>): Promise<void> {
+    const { run, jobId } = held;
+    const { store, clock, emit } = this.#ports;
+    const channel = this.#channel(held.job);
+    const finish: Finish = {
+      ...{ jobId, runId: run.runId, token: this.#options.owner.token, ...end, at: clock.now() },
+      ...(channel === undefined ? {} : { channel }),
+    };
+    this.#drop(held);
+    const write = async () => {
+      if (await store.finish(finish)) emit({ kind: 'run-skipped', run: { ...run, ...end } });
+    };
+    await write().catch(() => this.#unwritten.push({ jobId, write }));
+  }
+
+  async #giveBack(held: HeldRun): Promise<void> {
+    this.#drop(held);
+    // What the store does not take now is found by whoever sees that we are gone.
+    await this.#release(held.run).catch(() => {});
+  }
+
+  #drop(held: HeldRun): void {
+    held.letGo();
+    this.#held.delete(keyOf(held.run));
+  }
+
+  async #execute(held: HeldRun): Promise<void> {
+    const { run, job, started } = held;
+    const { store, clock, emit, random, spool } = this.#ports;
+    const { user, passed } = this.#options;
     const { secrets, commands } = this.#prepare(run, job);
-    const done = executeRun(
-      run,
-      job,
-      { store, clock, commands },
-      {
-        user,
-        passed,
-        secrets,
-        stop: stop.signal,
-        onStart: (attempt) => {
-          emit({ kind: 'run-started', run, job, attempt });
-          started.resolve();
+    const onStoreError = (error: unknown) => {
+      started.resolve();
+      const message = `the store failed for run ${run.jobId} ${run.runId}; it is asked again`;
+      emit({ kind: 'error', message, error });
+    };
+    try {
+      const finish = await executeRun(
+        run,
+        job,
+        { store, clock, commands, random, spool, nextDue: (after) => nextDueOf(held, after) },
+        {
+          ...{
+            user,
+            passed,
+            secrets,
+            stop: held.stop.signal,
+            ending: this.#ending.signal,
+            channel: this.#channel(job),
+          },
+          onStart: (attempt) => this.#noticeStart(held, attempt),
+          onSlow: () => emit({ kind: 'run-slow', run, job }),
+          onStoreError,
         },
-        onStoreError: (error) => {
-          started.resolve();
-          emit({
-            kind: 'error',
-            message: `the store failed for run ${run.jobId} ${run.runId}; it is asked again`,
-            error,
-          });
-        },
-      },
-    )
-      .then((finish) => {
-        if (finish !== undefined) emit({ kind: 'run-ended', run, job, finish });
-      })
-      .catch((error: unknown) =>
-        emit({ kind: 'error', message: `the end of run ${run.jobId} ${run.runId} is not recorded`, error }),
-      )
-      .finally(() => {
-        this.#running.delete(keyOf(run));
-        started.resolve();
-      });
-    this.#running.set(keyOf(run), { run, job, stop, done });
-    return started.promise;
+      );
+      if (finish === undefined) await this.#release(run).catch(() => {});
+      else {
+        emit({ kind: 'run-ended', run, job, finish });
+        if (finish.retry !== undefined) this.#onPending(finish.retry.notBefore);
+        if (this.#blocked.delete(run.jobId)) this.#onPending(clock.now());
+      }
+    } catch (error) {
+      emit({ kind: 'error', message: `the end of run ${run.jobId} ${run.runId} is not recorded`, error });
+    } finally {
+      this.#drop(held);
+      started.resolve();
+      if (this.#waiting.length > 0 && !this.#isDraining) void this.start([]);
+    }
+  }
+
+  #noticeStart(held: HeldRun, attempt: Attempt): void {
+    const { run, job } = held;
+    if (attempt.number === 1) this.#noticeLate(held, attempt.startedAt);
+    this.#ports.emit({ kind: 'run-started', run, job, attempt });
+    held.started.resolve();
+  }
+
+  #noticeLate(held: HeldRun, now: EpochMs): void {
+    const { run, job } = held;
+    if (held.isLate || run.trigger === 'manual' || run.attempts.length > 0) return;
+    const limit = lateAfter(job, run.scheduledTime, nextDueOf(held, run.scheduledTime));
+    if (now - run.scheduledTime <= limit) return;
+    held.isLate = true;
+    this.#ports.emit({ kind: 'run-late', run, job, lateMs: now - run.scheduledTime });
   }
 
   /** The job's secrets; one that cannot be read fails its own run and nothing else. */
@@ -245,20 +451,42 @@ function notStarted(error: string): RunningCommand {
   return { ended, kill: () => {}, isGroupLeft: () => false };
 }
 
+/** By due time, then name: a minute is started in the same order each day. */
+function inOrder(a: WonRun, b: WonRun): number {
+  return a.run.scheduledTime - b.run.scheduledTime || (a.jobId < b.jobId ? -1 : 1);
+}
+
+function nextDueOf({ active, job }: JobInForce, after: EpochMs): EpochMs | undefined {
+  const timetable = timetableOf(active.plan, job);
+  return timetable === undefined ? undefined : nextDue(timetable, after);
+}
+
 function answerOf(
-  { jobId, planHash, missed: { instant, spanFrom, reason }, runId = dueRunId(instant) }: MissedRuns,
+  { jobId, planHash, missed: { instant, spanFrom, reason } }: MissedRuns,
   at: EpochMs,
+  channel: string | undefined,
 ): Answer {
   return {
     jobId,
-    runId,
+    runId: spanFrom === undefined ? dueRunId(instant) : spanId(spanFrom),
     scheduledTime: instant,
     ...(spanFrom === undefined ? {} : { spanFrom }),
     trigger: 'schedule',
     planHash,
     status: reason === 'removed' ? 'skipped' : 'missed',
     reason,
+    ...(channel === undefined ? {} : { channel }),
     at,
+  };
+}
+
+function owedOf(
+  { jobId, runId, scheduledTime, trigger, active, cause, startBy }: OwedRun,
+  at: EpochMs,
+): Owed {
+  return {
+    ...{ jobId, runId, scheduledTime, trigger, planHash: active.hash, cause, notBefore: at, at },
+    ...(startBy === undefined ? {} : { startBy }),
   };
 }
 

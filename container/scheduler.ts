@@ -6,15 +6,26 @@ import {
   type SchedulePlan,
   timetableOf,
 } from '../shared/core/plan/plan.ts';
-import type { Owner, Run } from '../shared/core/run/run.ts';
-import { crontabOf, cutToMinute, jobIdOf, rebootRunId } from '../shared/core/run/run-id.ts';
-import type { ActivePlan } from '../shared/core/run/run-store.ts';
+import {
+  type DueRun,
+  downtimeWork,
+  isStarted,
+  type JobInForce,
+  noWork,
+  pendingWork,
+  settleJob,
+  successorsOf,
+} from '../shared/core/run/ledger-work.ts';
+import type { PauseInterval } from '../shared/core/run/pause.ts';
+import { type Run, startBy } from '../shared/core/run/run.ts';
+import { crontabOf, cutToMinute, jobIdOf, jobNameOf, rebootRunId } from '../shared/core/run/run-id.ts';
+import type { ActivePlan, RunKey } from '../shared/core/run/run-store.ts';
+import { type ScheduleChange, scheduleChange } from '../shared/core/run/schedule-history.ts';
+import { ON_TIME_MS } from '../shared/core/run/settle.ts';
 import { nextDue, type Timetable } from '../shared/core/schedule/due.ts';
 import { DueQueue } from '../shared/core/schedule/due-queue.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
-import { closeLeftovers } from './recover.ts';
 import { RunStarter, type SchedulerOptions, type SchedulerPorts } from './run-starter.ts';
-import { type DueRun, downtimeWork, isStarted, settleJob, type Work } from './work.ts';
 
 /** A clock jump is noticed after this at the latest. Milliseconds. */
 const LONGEST_SLEEP_MS = 15_000;
@@ -22,6 +33,10 @@ const LONGEST_SLEEP_MS = 15_000;
 const LARGEST_SET_BACK_MS = 3 * 3_600_000;
 /** Wait after a store error before the same is tried again. Milliseconds. */
 const RETRY_MS = 1000;
+/** How often pending runs are looked for that others have put into the store. Milliseconds. */
+const SWEEP_EVERY_MS = 15_000;
+/** Pending runs that are looked at together. */
+const SWEEP_ROWS = 500;
 
 /** A job that has times, on the queue under its next one. */
 interface ScheduledJob {
@@ -30,11 +45,15 @@ interface ScheduledJob {
   readonly jobId: string;
   readonly timetable: Timetable;
   next: EpochMs;
+  /** How far its due instants are answered. */
+  settledUntil: EpochMs;
 }
 
 /** One crontab in force. */
 interface Lane {
   readonly active: ActivePlan;
+  /** All of its jobs, by name. */
+  readonly byName: ReadonlyMap<string, PlannedJob>;
   readonly jobs: readonly ScheduledJob[];
   /** Newest minute that is handled. */
   cursor: EpochMs;
@@ -49,8 +68,6 @@ export class Scheduler {
   readonly #starter: RunStarter;
   readonly #lanes = new Map<string, Lane>();
   readonly #queue = new DueQueue<ScheduledJob>();
-  /** Runs that a process that died had claimed and not started. */
-  #abandoned: Run[] = [];
   /** How far a downtime is answered already, by job, when the store failed in the middle of it. */
   readonly #settledUntil = new Map<string, EpochMs>();
   /** Whether the last pass left something that the store has not taken. */
@@ -59,10 +76,13 @@ export class Scheduler {
   #wake = new AbortController();
   #isStopping = false;
   #lastPass: number;
+  /** From when on pending runs are to be looked for: on the wall clock, and on the monotonic one. */
+  #sweepFrom = Number.NEGATIVE_INFINITY;
+  #lastSweep = Number.NEGATIVE_INFINITY;
 
   constructor(ports: SchedulerPorts, options: SchedulerOptions) {
     this.#ports = ports;
-    this.#starter = new RunStarter(ports, options);
+    this.#starter = new RunStarter(ports, options, (notBefore) => this.sweepFrom(notBefore));
     this.#lastPass = ports.clock.monotonic();
   }
 
@@ -94,14 +114,28 @@ export class Scheduler {
     return this.#ports.clock.monotonic() - this.#lastPass;
   }
 
-  /**
-   * Closes what processes that died have left in the store, before the first `activate`: an attempt that ran is lost,
-   * one that was only claimed is started anew when its crontab comes in force.
-   *
-   * @param isAlive whether the owner lives; undefined when that cannot be seen from here
-   */
-  async recover(isAlive: (owner: Owner) => boolean | undefined): Promise<void> {
-    this.#abandoned.push(...(await closeLeftovers(this.#ports, isAlive)));
+  /** Runs that are claimed and wait until fewer commands run. */
+  get waiting(): number {
+    return this.#starter.waiting;
+  }
+
+  /** Whether a run is this process's own, from its claim to its end. */
+  holds(run: RunKey): boolean {
+    return this.#starter.holds(run);
+  }
+
+  /** A job as it is in force; `gone` when its crontab is and the job is not; undefined when the crontab is not ours. */
+  planned(jobId: string): JobInForce | 'gone' | undefined {
+    const lane = this.#lanes.get(crontabOf(jobId));
+    if (lane === undefined) return undefined;
+    const job = lane.byName.get(jobNameOf(jobId));
+    return job === undefined ? 'gone' : { active: lane.active, job, jobId };
+  }
+
+  /** Looks for pending runs from an instant on. */
+  sweepFrom(instant: EpochMs): void {
+    this.#sweepFrom = Math.min(this.#sweepFrom, instant);
+    this.#wake.abort();
   }
 
   /**
@@ -126,10 +160,15 @@ export class Scheduler {
       const active = isSame ? stored : { plan, hash, since: now };
       if (before === undefined && stored !== undefined)
         await this.#settleDowntime(stored, active, storedCursor, now);
+      const change = await this.#scheduleChange(stored, active);
       // A cursor ahead of the clock stays: what it covers was handled before the clock went back.
       const cursor = this.#plausibleCursor(Math.max(storedCursor ?? now, now), now);
       // The cursor first: between the two writes the old plan owes nothing, and no job of the new one does.
-      await Promise.all([store.setCursor(crontab, cursor), ...(isSame ? [] : [store.setActivePlan(active)])]);
+      const isChanged = !isSame || change.opened.length > 0;
+      await Promise.all([
+        store.setCursor(crontab, cursor),
+        ...(isChanged ? [store.setActivePlan(active, change)] : []),
+      ]);
       this.#putInForce(active, cursor);
       const diff = stored === undefined || isSame ? undefined : diffPlans(stored.plan, plan);
       emit({ kind: 'crontab-loaded', crontab, file, active, diff });
@@ -147,12 +186,15 @@ export class Scheduler {
       const { store, clock, emit } = this.#ports;
       const now = clock.now();
       await this.#handleDue(now);
+      await this.#endPendingOf(crontab, now);
       const { active, cursor } = this.#lanes.get(crontab) as Lane;
       // A plan without jobs: when the crontab comes back, the time without it is no downtime.
       const plan = { ...active.plan, zones: {}, jobs: [] };
+      const empty: ActivePlan = { plan, hash: planHash(plan), since: now };
+      const change = await this.#scheduleChange(active, empty);
       await Promise.all([
         store.setCursor(crontab, Math.max(cursor, now)),
-        store.setActivePlan({ plan, hash: planHash(plan), since: now }),
+        store.setActivePlan(empty, change),
       ]);
       this.#queue.remove((one) => one.active === active);
       this.#lanes.delete(crontab);
@@ -186,8 +228,8 @@ export class Scheduler {
       let wait = LONGEST_SLEEP_MS;
       try {
         await this.#exclusively(() => this.#handleDue(clock.now()));
-        const next = this.#queue.next;
-        if (next !== undefined) wait = Math.min(wait, Math.max(next - clock.now(), 0));
+        const next = Math.min(this.#queue.next ?? Number.POSITIVE_INFINITY, this.#sweepFrom);
+        wait = Math.min(wait, Math.max(next - clock.now(), 0));
       } catch (error) {
         emit({ kind: 'error', message: 'the store failed; this minute is tried again', error });
         wait = RETRY_MS;
@@ -221,16 +263,19 @@ export class Scheduler {
     const { plan } = active;
     this.#queue.remove((one) => one.active.plan.crontab === plan.crontab);
     const jobs: ScheduledJob[] = [];
+    const byName = new Map(plan.jobs.map((job) => [job.name, job]));
     for (const job of plan.jobs) {
-      const timetable = isStarted(job) ? timetableOf(plan, job) : undefined;
+      const timetable = isStarted(job, 'daemon') ? timetableOf(plan, job) : undefined;
       const next = timetable === undefined ? undefined : nextDue(timetable, cursor);
       if (timetable === undefined || next === undefined) continue;
-      const scheduled = { active, job, jobId: jobIdOf(plan.crontab, job.name), timetable, next };
+      const jobId = jobIdOf(plan.crontab, job.name);
+      const scheduled = { active, job, jobId, timetable, next, settledUntil: cursor };
       jobs.push(scheduled);
       this.#queue.push(next, scheduled);
     }
-    this.#lanes.set(plan.crontab, { active, jobs, cursor });
-    this.#wake.abort();
+    this.#lanes.set(plan.crontab, { active, byName, jobs, cursor });
+    // What is pending is judged by the new plan.
+    this.sweepFrom(Number.NEGATIVE_INFINITY);
   }
 
   /**
@@ -248,6 +293,8 @@ export class Scheduler {
     if (popped.length > 0 || this.#isBehind || owedError !== undefined) {
       await this.#handle(popped, now, owedError);
     }
+    await this.#sweep(now);
+    this.#starter.noticeLate();
     emit({ kind: 'tick', now, handled: popped.length, durationMs: clock.monotonic() - begin });
   }
 
@@ -264,11 +311,15 @@ export class Scheduler {
 
   async #handle(popped: readonly ScheduledJob[], now: EpochMs, owedError: unknown): Promise<void> {
     this.#isBehind = true;
-    const work: Work = { due: [], missed: [], abandoned: [] };
-    for (const job of popped) settleJob(job, job.job, job.timetable, job.next - 1, now, work);
+    const work = noWork();
+    for (const job of popped) {
+      const { jobId, next: due } = job;
+      const pauses = now - due < ON_TIME_MS ? [] : await this.#ports.store.pauses(jobId);
+      job.settledUntil = settleJob(job, job.job, job.timetable, due - 1, now, work, pauses);
+    }
     const { won, failed, error } = await this.#starter.claim(work);
     for (const job of popped) {
-      const next = failed.get(job.jobId) ?? nextDue(job.timetable, now);
+      const next = failed.get(job.jobId) ?? nextDue(job.timetable, job.settledUntil);
       if (next === undefined) continue;
       job.next = next;
       this.#queue.push(next, job);
@@ -302,13 +353,16 @@ export class Scheduler {
     for (const { active } of this.#lanes.values()) {
       if (crontab !== undefined && active.plan.crontab !== crontab) continue;
       for (const job of active.plan.jobs) {
-        if (job.schedule !== REBOOT || !isStarted(job)) continue;
+        if (job.schedule !== REBOOT || !isStarted(job, 'daemon')) continue;
         const jobId = jobIdOf(active.plan.crontab, job.name);
-        due.push({ active, job, jobId, runId, scheduledTime, trigger: 'schedule' });
+        due.push({
+          ...{ active, job, jobId, runId, scheduledTime, trigger: 'schedule' },
+          startBy: startBy(scheduledTime, undefined, job.options['starting-deadline']),
+        });
       }
     }
     await this.#starter.settleOwed();
-    const { won, error } = await this.#starter.claim({ due, missed: [], abandoned: [] });
+    const { won, error } = await this.#starter.claim({ ...noWork(), due });
     await this.#starter.start(won);
     if (error !== undefined) throw error;
   }
@@ -323,21 +377,83 @@ export class Scheduler {
     const { crontab } = old.plan;
     // A plan that came in force after the cursor owes nothing from before; under a clock that was wrong, it says nothing.
     const after = Math.max(cursor ?? old.since, old.since <= now ? old.since : 0);
-    const abandoned = this.#abandoned.filter(({ jobId }) => crontabOf(jobId) === crontab);
     const settledUntil = (jobId: string) => this.#settledUntil.get(jobId) ?? after;
     const owedError = await this.#starter.settleOwed();
     if (owedError !== undefined) throw owedError;
-    const work = downtimeWork(old, active, settledUntil, now, abandoned);
-    const { won, failed, error } = await this.#starter.claim(work);
-    await this.#starter.start(won);
-    for (const job of old.plan.jobs) {
-      const jobId = jobIdOf(crontab, job.name);
-      const failedAt = failed.get(jobId);
-      if (error === undefined) this.#settledUntil.delete(jobId);
-      else this.#settledUntil.set(jobId, failedAt === undefined ? now : failedAt - 1);
+    const pauses = await this.#pausesOf(old, after, now);
+    for (let isDone = false; !isDone; ) {
+      const { work, partly } = downtimeWork(old, active, 'daemon', settledUntil, now, pauses);
+      const { won, failed, error } = await this.#starter.claim(work);
+      await this.#starter.start(won);
+      for (const job of old.plan.jobs) {
+        const jobId = jobIdOf(crontab, job.name);
+        const failedAt = failed.get(jobId);
+        this.#settledUntil.set(jobId, failedAt === undefined ? (partly.get(jobId) ?? now) : failedAt - 1);
+      }
+      if (error !== undefined) throw error;
+      isDone = partly.size === 0;
     }
-    if (error !== undefined) throw error;
-    this.#abandoned = this.#abandoned.filter((run) => !abandoned.includes(run));
+    for (const job of old.plan.jobs) this.#settledUntil.delete(jobIdOf(crontab, job.name));
+  }
+
+  /** Pauses of the jobs, where time enough has passed that one can have come and gone. */
+  async #pausesOf(
+    { plan }: ActivePlan,
+    after: EpochMs,
+    now: EpochMs,
+  ): Promise<(jobId: string) => readonly PauseInterval[]> {
+    if (now - after < ON_TIME_MS) return () => [];
+    const jobIds = plan.jobs.map(({ name }) => jobIdOf(plan.crontab, name));
+    const found = await Promise.all(jobIds.map((jobId) => this.#ports.store.pauses(jobId)));
+    const pauses = new Map(jobIds.map((jobId, index) => [jobId, found[index] ?? []]));
+    return (jobId) => pauses.get(jobId) ?? [];
+  }
+
+  /** Ends the pending runs of a crontab that goes. */
+  async #endPendingOf(crontab: string, now: EpochMs): Promise<void> {
+    for (;;) {
+      const pending = await this.#ports.store.pending(Number.MAX_SAFE_INTEGER, SWEEP_ROWS);
+      const own = pending.filter(({ jobId }) => crontabOf(jobId) === crontab);
+      if (own.length === 0) return;
+      const { error } = await this.#starter.claim(pendingWork(own, () => 'gone', 'daemon', now));
+      if (error !== undefined) throw error;
+    }
+  }
+
+  /** What putting a plan in force means for the history of schedules and for jobs that have another name now. */
+  async #scheduleChange(stored: ActivePlan | undefined, active: ActivePlan): Promise<ScheduleChange> {
+    const { crontab } = active.plan;
+    const known = await this.#ports.store.currentSchedules(crontab);
+    const successors = stored === undefined ? [] : [...successorsOf(stored, active)];
+    const renamed = successors.map(([was, name]) => ({
+      from: jobIdOf(crontab, was),
+      to: jobIdOf(crontab, name),
+    }));
+    return scheduleChange(known, renamed, active.plan, active.since);
+  }
+
+  /** Starts pending runs whose time has come, and ends those that are pointless. */
+  async #sweep(now: EpochMs): Promise<void> {
+    const { store, clock } = this.#ports;
+    const isDue = this.#sweepFrom <= now || clock.monotonic() - this.#lastSweep >= SWEEP_EVERY_MS;
+    if (this.#isStopping || !isDue) return;
+    const doubtful = this.#starter.doubtfulJobs;
+    this.#sweepFrom = Number.POSITIVE_INFINITY;
+    try {
+      for (let changed = 1; changed > 0; ) {
+        const pending = await store.pending(now, SWEEP_ROWS);
+        const sure = pending.filter(({ jobId }) => !doubtful.has(jobId));
+        const work = pendingWork(sure, (jobId) => this.planned(jobId), 'daemon', now);
+        const claimed = await this.#starter.claim(work);
+        await this.#starter.start(claimed.won);
+        if (claimed.error !== undefined) throw claimed.error;
+        changed = claimed.changed;
+      }
+      this.#lastSweep = clock.monotonic();
+    } catch (error) {
+      this.#sweepFrom = now;
+      throw error;
+    }
   }
 
   #plausibleCursor(cursor: EpochMs, now: EpochMs): EpochMs {

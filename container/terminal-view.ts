@@ -111,7 +111,7 @@ export class TerminalView {
           ),
         ];
       case 'run-ended': {
-        const { status, reason, attempt, output, at } = event.finish;
+        const { status, reason, attempt, output, retry, at } = event.finish;
         const took =
           attempt?.finishedAt === undefined
             ? ''
@@ -127,7 +127,8 @@ export class TerminalView {
                 : REASONS[reason]);
         const isGood = status === 'succeeded';
         const said = lastLine(output?.stdout.text) ?? lastLine(output?.stderr.text);
-        const text = `${status}${took}${how === '' ? '' : `: ${how}`}${said === undefined ? '' : this.#paint('dim', `  | ${said}`)}`;
+        const again = retry === undefined ? '' : `; again at ${timeText(retry.notBefore)}`;
+        const text = `${status}${took}${how === '' ? '' : `: ${how}`}${again}${said === undefined ? '' : this.#paint('dim', `  | ${said}`)}`;
         return [
           this.#line(isGood ? 'green' : 'red', isGood ? '+' : '!', jobNameOf(event.run.jobId), at, text),
         ];
@@ -138,10 +139,20 @@ export class TerminalView {
             'yellow',
             '-',
             jobNameOf(event.run.jobId),
-            event.run.createdAt,
-            `skipped: ${event.run.reason === undefined ? '' : REASONS[event.run.reason]}`,
+            event.run.finishedAt ?? event.run.createdAt,
+            `${event.run.status}: ${event.run.reason === undefined ? '' : REASONS[event.run.reason]}`,
           ),
         ];
+      case 'run-would-start': {
+        const { jobId, createdAt } = event.run;
+        return [this.#line('blue', '>', jobNameOf(jobId), createdAt, 'would start (dry run)')];
+      }
+      case 'run-late': {
+        const seconds = Math.round(event.lateMs / 1000);
+        return [this.#paint('yellow', `  ${jobNameOf(event.run.jobId)} is ${seconds} s late`)];
+      }
+      case 'run-slow':
+        return [this.#paint('yellow', `  ${jobNameOf(event.run.jobId)} runs longer than its slow-after`)];
       case 'runs-missed': {
         const { instant, spanFrom, reason } = event.missed;
         const from = spanFrom === undefined ? '' : `${scheduledTimeText(spanFrom)} to `;
@@ -156,9 +167,21 @@ export class TerminalView {
         return [
           this.#paint(
             'red',
-            `  ${jobNameOf(event.run.jobId)} ${event.run.runId} is lost: ${REASONS['owner-died']}`,
+            `  ${jobNameOf(event.run.jobId)} ${event.run.runId} is lost: ${REASONS[event.end.reason ?? 'owner-died']}`,
           ),
         ];
+      case 'notified': {
+        const { channel, jobId, kind } = event.notification;
+        return [this.#paint('dim', `  channel \`${channel}\` was told: ${jobNameOf(jobId)} ${kind}`)];
+      }
+      case 'notification-failed': {
+        const { notification, problem, nextTryAt } = event;
+        const { channel, jobId, kind } = notification;
+        const what = `  channel \`${channel}\` could not be told that ${jobNameOf(jobId)} ${kind}: ${problem}`;
+        return nextTryAt === undefined
+          ? [this.#paint('red', `${what}; given up`)]
+          : [this.#paint('yellow', `${what}; tried again at ${timeText(nextTryAt)}`)];
+      }
       case 'clock-set-back':
         return [this.#paint('yellow', 'the clock was far ahead before: starting again from now')];
       case 'listening':
@@ -199,8 +222,7 @@ export class TerminalView {
     at: EpochMs,
     text: string,
   ): string {
-    const time = new Date(at).toLocaleTimeString('en-GB');
-    return `${this.#paint('dim', time)} ${this.#paint(colour, sign)} ${job}  ${text}`;
+    return `${this.#paint('dim', timeText(at))} ${this.#paint(colour, sign)} ${job}  ${text}`;
   }
 
   #print(line: string): void {
@@ -217,6 +239,11 @@ export class TerminalView {
     this.#countdown = fits ? text : '';
     if (this.#countdown !== '') this.#output.write(this.#countdown);
   }
+}
+
+/** Time of day where the daemon runs. */
+function timeText(at: EpochMs): string {
+  return new Date(at).toLocaleTimeString('en-GB');
 }
 
 function lastLine(text: string | undefined): string | undefined {

@@ -29,19 +29,56 @@ export function isAlive(owner: Owner): boolean | undefined {
 }
 
 /** When a process started, in the platform's own form; undefined when there is no such process. */
-function processStart(pid: number): string | undefined {
+export function processStart(pid: number): string | undefined {
+  if (process.platform === 'linux') return processEntry(pid)?.start;
   try {
-    if (process.platform === 'linux') {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      // The second field is the program's name and may itself hold blanks and parentheses; the start time is field 22.
-      const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      // A process that has ended stays in the table until its parent looks.
-      return state === 'Z' || state === 'X' ? undefined : fields[18];
-    }
     return execFileSync('/bin/ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
   } catch {
     return undefined;
   }
+}
+
+/** A row of the process table. */
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  /** When it started, in the platform's own form. */
+  readonly start: string;
+  /** Used by the process itself so far, in user and kernel mode. Milliseconds. */
+  readonly cpuMs: number;
+}
+
+/** Length of the clock tick that /proc counts in: `USER_HZ` is 100 wherever Node runs. Milliseconds. */
+const TICK_MS = 10;
+
+/** A living process; Linux only. @returns undefined when there is none, or only its entry in the table is left */
+function processEntry(pid: number): ProcessEntry | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name and may itself hold blanks and parentheses: what follows begins with field 3.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const field = (n: number) => fields[n - 3] as string;
+    // A process that has ended stays in the table until its parent looks.
+    if (field(3) === 'Z' || field(3) === 'X') return undefined;
+    return {
+      pid,
+      parent: Number(field(4)),
+      group: Number(field(5)),
+      start: field(22),
+      cpuMs: (Number(field(14)) + Number(field(15))) * TICK_MS,
+    };
+  } catch {
+    // It ended meanwhile.
+    return undefined;
+  }
+}
+
+/** All living processes; Linux only. */
+export function processTable(): ProcessEntry[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => processEntry(Number(pid)) ?? []);
 }
 
 /**
@@ -54,18 +91,7 @@ export function isGroupAlive(group: number): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  if (process.platform !== 'linux') return true;
-  return readdirSync('/proc').some((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const [state, , memberOf] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(memberOf) === group && state !== 'Z' && state !== 'X';
-    } catch {
-      // It ended meanwhile.
-      return false;
-    }
-  });
+  return process.platform !== 'linux' || processTable().some((entry) => entry.group === group);
 }
 
 /** The user that commands run as: the daemon's own. */

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import type { Masker } from '../core/run/mask.ts';
 import { OUTPUT_TAIL_BYTES, type OutputTail } from '../core/run/run.ts';
+import type { LogSource } from './stream-log.ts';
 
 /** A file is emptied when it grows beyond this: its end is kept, the disk is not filled. Bytes. */
 const LARGEST_OUTPUT = 64 * 2 ** 20;
@@ -21,27 +22,62 @@ const KEPT_WHEN_EMPTIED = OUTPUT_TAIL_BYTES + 64 * 1024;
 const MOST_CONTINUATIONS = 3;
 
 /** A file without a name that a command writes to. */
-export class OutputFile {
+export class OutputFile implements LogSource {
   readonly fd: number;
+  readonly #largest: number;
+  /** Bytes of the file as it is that were taken or skipped. */
+  #taken = 0;
+  /** Size at the end of the command: what others add to it is not its own. */
+  #sealed: number | undefined;
   /** The end of what was written before the file was last emptied. */
   #kept: Buffer = Buffer.alloc(0);
   /** Bytes that came before what is kept. */
   #dropped = 0;
 
-  /** @throws Error when it cannot be made */
-  constructor(folder: string) {
+  /**
+   * @param largest bytes beyond which it is emptied
+   * @throws Error when it cannot be made
+   */
+  constructor(folder: string, largest = LARGEST_OUTPUT) {
+    this.#largest = largest;
     // Appending, so that a writer goes on at the start after the file was emptied.
     this.fd = openNameless(folder, constants.O_APPEND);
   }
 
-  /** Empties the file when it has grown too large. */
-  limit(): void {
+  /**
+   * Empties the file when it has grown too large.
+   *
+   * @param rescue what has to be taken is taken by this
+   */
+  limit(rescue?: () => void): void {
     const { size } = fstatSync(this.fd);
-    if (size <= LARGEST_OUTPUT) return;
+    if (size <= this.#largest) return;
+    rescue?.();
     const kept = this.#end(size, KEPT_WHEN_EMPTIED);
     ftruncateSync(this.fd, 0);
+    this.#taken = 0;
     this.#dropped += this.#kept.length + size - kept.length;
     this.#kept = kept;
+  }
+
+  /** The command has ended: nothing is added any more to what can be taken. */
+  seal(): void {
+    this.#sealed = fstatSync(this.fd).size;
+  }
+
+  get untaken(): number {
+    return Math.max(0, (this.#sealed ?? fstatSync(this.fd).size) - this.#taken);
+  }
+
+  take(most: number): Buffer {
+    const bytes = Buffer.alloc(Math.min(most, this.untaken));
+    const got = readSync(this.fd, bytes, 0, bytes.length, this.#taken);
+    this.#taken += got;
+    return bytes.subarray(0, got);
+  }
+
+  skip(bytes: number): void {
+    this.#taken += bytes;
   }
 
   /** @param masker for bytes, each written as one character */

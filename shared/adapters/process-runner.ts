@@ -19,12 +19,22 @@ import { Masker } from '../core/run/mask.ts';
 import type { CommandEnd, CommandRunner, CommandSpec, RunningCommand } from '../core/run/ports.ts';
 import { OUTPUT_TAIL_BYTES, type OutputTail, type RunOutput } from '../core/run/run.ts';
 import { isGroupAlive } from './host.ts';
+import { isAttemptLeft, markOf, signalEscaped } from './leftovers.ts';
+import { type LimitedStart, limitedStart } from './limits.ts';
 import { inputFile, lastBytes, OutputFile } from './output-file.ts';
+import type { RunLogs } from './run-logs.ts';
+import type { StreamLog } from './stream-log.ts';
 
 type Stream = 'stdout' | 'stderr';
 
 /** How often the sizes of running commands' files are looked at. Milliseconds. */
 const SIZE_CHECK_MS = 250;
+/** What commands that run for longer have written is copied to their logs so often. Milliseconds. */
+const LOG_EVERY_MS = 1000;
+/** Logs that are written to at a time. */
+const LOG_LANES = 4;
+/** How long the end of a run waits for its log; it is finished all the same. Milliseconds. */
+const LOG_PATIENCE_MS = 2000;
 /** How long the streams of a watched command that has ended may stay open in its descendants. Milliseconds. */
 const LINGER_MS = 500;
 
@@ -34,22 +44,25 @@ const LINGER_MS = 500;
  */
 export class FileCommandRunner implements CommandRunner {
   readonly #folder: string;
-  readonly #open = new Set<OutputFile>();
+  readonly #logs: RunLogs | undefined;
+  readonly #open = new Set<Captured>();
   #sizeCheck: NodeJS.Timeout | undefined;
+  #isCopying = false;
 
-  /** @param folder for the files; they have no name while they are in use, so none is left behind */
-  constructor(folder: string) {
+  /**
+   * @param folder for the files; they have no name while they are in use, so none is left behind
+   * @param logs take all that a command writes; the end of it is kept without them, too
+   */
+  constructor(folder: string, logs?: RunLogs) {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     this.#folder = folder;
+    this.#logs = logs;
   }
 
   start(spec: CommandSpec): RunningCommand {
     const files: OutputFile[] = [];
     const closeAll = () => {
-      for (const file of files) {
-        this.#open.delete(file);
-        file.close();
-      }
+      for (const file of files) file.close();
     };
     try {
       for (let n = 0; n < 2; n++) files.push(new OutputFile(this.#folder));
@@ -63,40 +76,87 @@ export class FileCommandRunner implements CommandRunner {
       closeAll();
       return nothingStarted(started);
     }
-    for (const file of files) this.#open.add(file);
+    const captured = [this.#capture(spec, 'stdout', stdout), this.#capture(spec, 'stderr', stderr)] as const;
+    for (const one of captured) this.#open.add(one);
     this.#sizeCheck ??= setInterval(() => this.#limitSizes(), SIZE_CHECK_MS).unref();
+    let logged: Promise<unknown> = Promise.resolve();
     const { child, release } = started;
     const ended = new Promise<CommandEnd>((resolve) => {
       child.once('error', (error) => resolve(notStarted(error, spec)));
       // Not `close`: descendants may hold the output open for as long as they like.
       child.once('exit', (code, signal) => {
         const masker = byteMasker(spec);
-        resolve(
-          withOutput(exited(code, signal), {
-            stdout: tailOf(stdout, masker),
-            stderr: tailOf(stderr, masker),
-          }),
-        );
+        const output = { stdout: tailOf(stdout, masker), stderr: tailOf(stderr, masker) };
+        for (const one of captured) this.#open.delete(one);
+        logged = Promise.all([this.#log(captured[0], output.stdout), this.#log(captured[1], output.stderr)]);
+        const resolveNow = () => resolve(withOutput(exited(code, signal), output));
+        const patience = setTimeout(resolveNow, LOG_PATIENCE_MS);
+        void logged.then(resolveNow).finally(() => clearTimeout(patience));
       });
     }).finally(() => {
       release();
-      closeAll();
+      for (const one of captured) this.#open.delete(one);
+      void logged.finally(closeAll);
     });
-    return running(child, ended);
+    return running(started, ended);
+  }
+
+  #capture(spec: CommandSpec, stream: Stream, file: OutputFile): Captured {
+    const log = spec.log && this.#logs?.open(spec.log, stream, file, byteMasker(spec));
+    return { file, log, copiedAt: performance.now() };
+  }
+
+  /** Never rejects. */
+  async #log({ file, log }: Captured, tail: OutputTail): Promise<void> {
+    if (log === undefined) return;
+    try {
+      file.seal();
+    } catch {
+      // Then what others add is taken for the command's own.
+    }
+    // Bytes that are no text are in the files only.
+    const isElsewhere = tail.droppedBytes === 0 && !tail.text.includes('\ufffd');
+    await this.#logs?.finish(log, isElsewhere);
   }
 
   #limitSizes(): void {
-    for (const file of this.#open) {
+    for (const { file, log } of this.#open) {
       try {
-        file.limit();
+        file.limit(() => log?.rescue());
       } catch {
         // A disk that fails now is tried again in a moment; the command goes on.
       }
     }
+    if (!this.#isCopying) void this.#copyToLogs();
     if (this.#open.size > 0) return;
     clearInterval(this.#sizeCheck);
     this.#sizeCheck = undefined;
   }
+
+  /** A few at a time: a thousand commands that write must not keep others from being started. */
+  async #copyToLogs(): Promise<void> {
+    const now = performance.now();
+    const due = [...this.#open].filter(
+      ({ log, copiedAt }) => log !== undefined && now - copiedAt >= LOG_EVERY_MS,
+    );
+    const lane = async () => {
+      for (let one = due.pop(); one !== undefined; one = due.pop()) {
+        one.copiedAt = now;
+        await one.log?.pump();
+      }
+    };
+    this.#isCopying = true;
+    await Promise.all(Array.from({ length: LOG_LANES }, lane));
+    this.#isCopying = false;
+  }
+}
+
+/** A stream of a command that runs. */
+interface Captured {
+  readonly file: OutputFile;
+  readonly log: StreamLog | undefined;
+  /** On the monotonic clock: when its log was written last, or the start. */
+  copiedAt: number;
 }
 
 /** Runs one command for somebody who watches: output is passed on as it comes, and kept as well. */
@@ -132,7 +192,7 @@ export class StreamingCommandRunner implements CommandRunner {
       release();
       for (const reader of readers) reader.destroy();
     });
-    return running(child, ended);
+    return running(started, ended);
   }
 
   #follow(reader: Readable, name: Stream, spec: CommandSpec) {
@@ -192,12 +252,16 @@ function namedPipes(): { readers: [Readable, Readable]; writers: [number, number
 
 type Output = readonly [stdout: number | 'pipe', stderr: number | 'pipe'];
 
-/** @returns the child, and what lets go of its input; or why there is none */
-function spawnCommand(
-  spec: CommandSpec,
-  folder: string,
-  output: Output,
-): { readonly child: ChildProcess; release(): void } | CommandEnd {
+interface Started {
+  readonly child: ChildProcess;
+  readonly spec: CommandSpec;
+  readonly limits: LimitedStart | undefined;
+  /** Lets go of the input. */
+  release(): void;
+}
+
+/** @returns the child; or why there is none */
+function spawnCommand(spec: CommandSpec, folder: string, output: Output): Started | CommandEnd {
   let input: ReturnType<typeof inputFile> | undefined;
   try {
     input = spec.stdin === undefined ? undefined : inputFile(folder, spec.stdin);
@@ -205,27 +269,48 @@ function spawnCommand(
     return filesFailed(folder, error);
   }
   const release = () => input?.close();
+  let limits: LimitedStart | undefined;
   try {
-    const child = spawn(spec.shell, ['-c', spec.command], {
+    limits = spec.limits && limitedStart(spec);
+    const { file, args } = limits ?? { file: spec.shell, args: ['-c', spec.command] };
+    const child = spawn(file, args, {
       cwd: spec.directory,
       env: spec.environment,
       // A process group of its own, so that a time-out reaches everything that the command started.
       detached: true,
       stdio: [input?.fd ?? 'ignore', ...output],
     });
-    return { child, release };
+    limits?.started(child);
+    return { child, spec, limits, release };
   } catch (error) {
+    limits?.ended(undefined, false);
     release();
     return notStarted(error, spec);
   }
 }
 
-function running(child: ChildProcess, ended: Promise<CommandEnd>): RunningCommand {
+function running({ child, spec, limits }: Started, ended: Promise<CommandEnd>): RunningCommand {
+  const { pid } = child;
+  const mark = markOf(spec.environment);
+  let isKilled = false;
   return {
-    ended,
-    kill: (signal) => signalGroup(child, signal),
-    isGroupLeft: () => child.pid !== undefined && isGroupAlive(child.pid),
+    ended: limits === undefined ? ended : ended.then((end) => withExceeded(end, limits, isKilled)),
+    ...(pid === undefined ? {} : { processGroup: pid }),
+    kill: (signal) => {
+      if (pid === undefined) return;
+      isKilled ||= signal === 'SIGKILL';
+      signalGroup(pid, signal);
+      if (mark !== undefined) signalEscaped(mark, pid, signal);
+    },
+    // The attempt first: one look answers for all commands that ask at the same time.
+    isGroupLeft: () =>
+      pid !== undefined && ((mark !== undefined && isAttemptLeft(mark)) || isGroupAlive(pid)),
   };
+}
+
+function withExceeded(end: CommandEnd, limits: LimitedStart, isKilled: boolean): CommandEnd {
+  const exceeded = limits.ended(end, isKilled);
+  return exceeded === undefined || end.kind === 'not-started' ? end : { ...end, exceeded };
 }
 
 function nothingStarted(end: CommandEnd): RunningCommand {
@@ -251,10 +336,9 @@ function byteMasker({ masked }: CommandSpec): Masker {
   return new Masker(masked.map((secret) => Buffer.from(secret).toString('latin1')));
 }
 
-function signalGroup({ pid }: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
-  if (pid === undefined) return;
+function signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
-    process.kill(-pid, signal);
+    process.kill(-group, signal);
   } catch {
     // Gone, or another user's by now: neither can be mended here, and the run must come to its end.
   }

@@ -58,10 +58,65 @@ export const MIGRATIONS: readonly string[] = [
     plan TEXT NOT NULL
   ) STRICT;
   `,
+  // Runs that wait, leases, pauses, schedules of the past, messages. A run of before gets a lease as of a claim.
+  `
+  ALTER TABLE run ADD COLUMN cause TEXT;
+  ALTER TABLE run ADD COLUMN not_before INTEGER;
+  ALTER TABLE run ADD COLUMN start_by INTEGER;
+  ALTER TABLE run ADD COLUMN max_active_runs INTEGER;
+  ALTER TABLE run ADD COLUMN lease_until INTEGER;
+  ALTER TABLE run ADD COLUMN cancel_request TEXT;
+  ALTER TABLE run ADD COLUMN requests TEXT;
+  ALTER TABLE run ADD COLUMN follows_order INTEGER NOT NULL DEFAULT 1;
+  UPDATE run SET lease_until = created_at + 300000 WHERE status IN ('claimed', 'running');
+  CREATE INDEX run_pending ON run (job_id, cause, scheduled_time, created_at, run_id, not_before)
+    WHERE status = 'pending';
+  CREATE INDEX run_owed ON run (job_id, scheduled_time) WHERE status = 'pending' AND follows_order = 1;
+  CREATE INDEX run_span ON run (job_id, scheduled_time, run_id) WHERE span_from IS NOT NULL;
+
+  CREATE TABLE pause (
+    id INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    from_time INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    pause TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX pause_of_job ON pause (job_id, from_time);
+  CREATE INDEX pause_by_end ON pause (job_id, ends_at);
+  CREATE INDEX pause_expiry ON pause (ends_at);
+
+  CREATE TABLE zone_table (hash TEXT PRIMARY KEY, zone_table TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE schedule (
+    id INTEGER PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    from_time INTEGER NOT NULL,
+    until_time INTEGER,
+    zone_table TEXT NOT NULL REFERENCES zone_table (hash),
+    schedule TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX schedule_of_job ON schedule (job_id, from_time);
+  CREATE INDEX schedule_in_force ON schedule (job_id) WHERE until_time IS NULL;
+  CREATE INDEX schedule_expiry ON schedule (until_time) WHERE until_time IS NOT NULL;
+
+  CREATE TABLE notification (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    next_try_at INTEGER NOT NULL,
+    notification TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX notification_by_try ON notification (next_try_at);
+
+  CREATE TABLE alias (job_id TEXT PRIMARY KEY, new_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 const RUN_COLUMNS = `id, job_id, run_id, scheduled_time, triggered_by, status, reason, blocked_by, span_from,
-  plan_hash, created_at, finished_at, expires_at, holds_lock, owner, attempts`;
+  plan_hash, created_at, finished_at, expires_at, holds_lock, cause, not_before, start_by, max_active_runs, owner,
+  lease_until, cancel_request, requests, attempts`;
+
+// Jobs of a crontab are those whose id begins with its name and a slash; '0' is what follows '/'.
+const OF_CRONTAB = `job_id > ?1 || '/' AND job_id < ?1 || '0'`;
 
 /** Every statement of the SQLite run store. */
 export const STATEMENTS = {
@@ -70,17 +125,33 @@ export const STATEMENTS = {
     ORDER BY created_at DESC, job_id DESC, run_id DESC LIMIT ?`,
   runsOfJob: `SELECT ${RUN_COLUMNS} FROM run WHERE job_id = ? AND (created_at, run_id) < (?, ?)
     ORDER BY created_at DESC, run_id DESC LIMIT ?`,
+  spanAt: `SELECT ${RUN_COLUMNS} FROM run
+    WHERE span_from IS NOT NULL AND job_id = ?1 AND scheduled_time >= ?2 AND span_from <= ?2
+    ORDER BY scheduled_time, run_id LIMIT 1`,
   unfinished: `SELECT ${RUN_COLUMNS} FROM run WHERE status IN ('claimed', 'running')
     ORDER BY job_id, created_at, run_id`,
-  unfinishedOfJob: `SELECT run_id, scheduled_time, triggered_by, holds_lock FROM run
-    WHERE job_id = ? AND status IN ('claimed', 'running')`,
-  insertRun: `INSERT INTO run (job_id, run_id, scheduled_time, triggered_by, status, reason, blocked_by, span_from,
-    plan_hash, created_at, finished_at, expires_at, holds_lock, owner, attempts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  unfinishedOfJob: `SELECT ${RUN_COLUMNS} FROM run WHERE job_id = ? AND status IN ('claimed', 'running')
+    ORDER BY created_at, run_id`,
+  owedBefore: `SELECT ${RUN_COLUMNS} FROM run
+    WHERE status = 'pending' AND follows_order = 1 AND job_id = ? AND scheduled_time < ? ORDER BY scheduled_time`,
+  pending: `SELECT ${RUN_COLUMNS} FROM
+      (SELECT DISTINCT job_id AS kind_job, cause AS kind_cause FROM run WHERE status = 'pending')
+    CROSS JOIN run ON id = (
+      SELECT id FROM run WHERE status = 'pending' AND job_id = kind_job AND cause IS kind_cause AND not_before <= ?
+      ORDER BY scheduled_time, created_at, run_id LIMIT 1)
+    ORDER BY scheduled_time, created_at, job_id, run_id LIMIT ?`,
+  pendingCounts: `SELECT job_id, COUNT(*) AS count FROM run WHERE status = 'pending' AND ${OF_CRONTAB}
+    GROUP BY job_id ORDER BY job_id`,
+  insertRun: `INSERT INTO run (job_id, run_id, scheduled_time, triggered_by, plan_hash, created_at, span_from,
+    status, reason, blocked_by, finished_at, expires_at, holds_lock, cause, not_before, start_by, max_active_runs,
+    owner, lease_until, cancel_request, requests, follows_order, attempts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  updateRun: `UPDATE run SET status = ?, reason = ?, blocked_by = ?, finished_at = ?, expires_at = ?, holds_lock = ?,
+    cause = ?, not_before = ?, start_by = ?, max_active_runs = ?, owner = ?, lease_until = ?, cancel_request = ?,
+    requests = ?, follows_order = ?, attempts = ? WHERE id = ?`,
   startRun: `UPDATE run SET status = ?, attempts = ? WHERE id = ?`,
-  finishRun: `UPDATE run SET status = ?, reason = ?, finished_at = ?, expires_at = ?, owner = NULL, attempts = ?
-    WHERE id = ?`,
-  deleteRun: `DELETE FROM run WHERE id = ?`,
+  extendRun: `UPDATE run SET lease_until = ? WHERE id = ?`,
+  extendSpan: `UPDATE run SET scheduled_time = ? WHERE id = ?`,
   prune: `DELETE FROM run WHERE id IN (SELECT id FROM run WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?)`,
   output: `SELECT output FROM output WHERE run = (SELECT id FROM run WHERE run_id = ? AND job_id = ?) AND attempt = ?`,
   setOutput: `INSERT OR REPLACE INTO output (run, attempt, output) VALUES (?, ?, ?)`,
@@ -90,9 +161,48 @@ export const STATEMENTS = {
       newest_run_id = excluded.newest_run_id
     WHERE excluded.newest_instant > newest_instant`,
   state: `SELECT state FROM state WHERE job_id = ?`,
-  // Jobs of a crontab are those whose id begins with its name and a slash; '0' is what follows '/'.
-  states: `SELECT state FROM state WHERE job_id > ? || '/' AND job_id < ? || '0' ORDER BY job_id`,
+  states: `SELECT state FROM state WHERE ${OF_CRONTAB} ORDER BY job_id`,
   setState: `INSERT OR REPLACE INTO state (job_id, state) VALUES (?, ?)`,
+
+  pauses: `SELECT id, job_id, from_time, pause FROM pause WHERE job_id = ? ORDER BY from_time, id`,
+  /** Of a job, those that end after an instant. */
+  pausesAfter: `SELECT id, job_id, from_time, pause FROM pause WHERE job_id = ? AND ends_at > ? ORDER BY ends_at, id`,
+  pausesAt: `SELECT job_id, from_time, pause FROM pause INDEXED BY pause_expiry
+    WHERE ends_at > ?2 AND from_time <= ?2 AND ${OF_CRONTAB}
+    ORDER BY job_id, from_time, id`,
+  insertPause: `INSERT INTO pause (job_id, from_time, ends_at, pause) VALUES (?, ?, ?, ?)`,
+  endPause: `UPDATE pause SET ends_at = ?, pause = ? WHERE id = ?`,
+  prunePauses: `DELETE FROM pause WHERE ends_at <= ?`,
+
+  schedules: `SELECT job_id, from_time, until_time, zone_table, schedule FROM schedule WHERE job_id = ?
+    ORDER BY from_time, id`,
+  currentSchedules: `SELECT job_id, from_time, until_time, zone_table, schedule FROM schedule
+    WHERE until_time IS NULL AND ${OF_CRONTAB} ORDER BY job_id, id`,
+  zoneTable: `SELECT zone_table FROM zone_table WHERE hash = ?`,
+  keepZoneTable: `INSERT OR IGNORE INTO zone_table (hash, zone_table) VALUES (?, ?)`,
+  dropSchedule: `DELETE FROM schedule WHERE job_id = ? AND until_time IS NULL AND from_time = ?`,
+  closeSchedule: `UPDATE schedule SET until_time = ? WHERE job_id = ? AND until_time IS NULL`,
+  openSchedule: `INSERT INTO schedule (job_id, from_time, until_time, zone_table, schedule) VALUES (?, ?, ?, ?, ?)`,
+  pruneSchedules: `DELETE FROM schedule WHERE until_time <= ?`,
+
+  alias: `SELECT new_id FROM alias WHERE job_id = ?`,
+  setAlias: `INSERT OR REPLACE INTO alias (job_id, new_id) VALUES (?1, ?2)`,
+  // A run whose id the new name has itself stays where it is.
+  renameRuns: `UPDATE OR IGNORE run SET job_id = ?2 WHERE job_id = ?1`,
+  renamePauses: `UPDATE pause SET job_id = ?2 WHERE job_id = ?1`,
+  renameSchedules: `UPDATE schedule SET job_id = ?2 WHERE job_id = ?1`,
+  deleteNewest: `DELETE FROM control WHERE job_id = ?`,
+  deleteState: `DELETE FROM state WHERE job_id = ?`,
+
+  queueNotification: `INSERT INTO notification (id, next_try_at, notification) VALUES (?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET next_try_at = excluded.next_try_at, notification = excluded.notification`,
+  dueNotifications: `SELECT number, notification FROM notification WHERE next_try_at <= ?
+    ORDER BY next_try_at, number LIMIT ?`,
+  reserveNotification: `UPDATE notification SET next_try_at = ? WHERE number = ?`,
+  notification: `SELECT number, notification FROM notification WHERE id = ?`,
+  retryNotification: `UPDATE notification SET next_try_at = ?, notification = ? WHERE number = ?`,
+  deleteNotification: `DELETE FROM notification WHERE id = ?`,
+
   cursor: `SELECT handled_until FROM cursor WHERE crontab = ?`,
   setCursor: `INSERT OR REPLACE INTO cursor (crontab, handled_until) VALUES (?, ?)`,
   plan: `SELECT hash, since, plan FROM plan WHERE crontab = ?`,

@@ -80,16 +80,13 @@ function isEmpty(database: DatabaseSync): boolean {
 
 function migrate(database: DatabaseSync, file: string, format: DatabaseFormat): void {
   const { applicationId, migrations } = format;
-  while (versionOf(database, file, format) < migrations.length) {
-    transact(database, () => {
-      // Asked again under the write lock: another process may have been first.
-      const version = recognise(database, file, format);
-      const migration = migrations[version];
-      if (migration === undefined) return;
-      database.exec(migration);
-      database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version + 1}`);
-    });
-  }
+  if (versionOf(database, file, format) === migrations.length) return;
+  transact(database, () => {
+    // Asked again under the write lock: another process may have been first.
+    const left = migrations.slice(recognise(database, file, format));
+    for (const migration of left) database.exec(migration);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}`);
+  });
 }
 
 /** SQLite does not wait for other connections that change the journal mode too, so the waiting is done here. */

@@ -1,32 +1,53 @@
 import { resolve } from 'node:path';
-import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { JobState } from '../core/run/job-state.ts';
-import type { Attempt, Run, RunOutput } from '../core/run/run.ts';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { sha256Hex } from '../core/hash.ts';
+import type { Notification } from '../core/notify/notification.ts';
+import { emptyState, type JobState, recorded, renamedState } from '../core/run/job-state.ts';
+import { isPausedAt, type PauseInterval, pauseEnd, type Resumption } from '../core/run/pause.ts';
+import { DEFAULT_RETENTION, type Retention } from '../core/run/retention.ts';
+import { type Attempt, isFinal, type OperatorRequest, type Run, type RunOutput } from '../core/run/run.ts';
 import type {
   ActivePlan,
   Answer,
   Claim,
   ClaimResult,
   Finish,
+  Lease,
+  Owed,
+  PendingEnd,
+  Reopening,
+  RequestResult,
+  RunKey,
   RunQuery,
   RunStore,
 } from '../core/run/run-store.ts';
 import {
   answeredRun,
-  countedState,
+  cancelledRun,
+  cancelResult,
+  closedRun,
+  decideClaim,
   finishedRun,
-  firstClaim,
+  followsOrder,
+  INTERVAL_RETENTION_MS,
   isClaimedBy,
-  isDue,
+  isFinishedAs,
   isOwnedBy,
   isStartedAs,
+  type JobSituation,
+  mayFinish,
+  mayReopen,
   type NewestStart,
-  repeatedClaim,
+  owedRun,
+  releasedRun,
+  reopenedRun,
   type StoredRun,
+  spanWith,
   startedRun,
-  type UnfinishedRun,
+  wasAsked,
 } from '../core/run/run-transitions.ts';
-import type { EpochMs } from '../core/schedule/zone-table.ts';
+import type { ScheduleChange, ScheduleInterval } from '../core/run/schedule-history.ts';
+import type { EpochMs, ZoneTable } from '../core/schedule/zone-table.ts';
 import { GroupCommit } from './group-commit.ts';
 import { APPLICATION_ID, MIGRATIONS, STATEMENTS } from './run-store-schema.ts';
 import { openDatabase, transact } from './sqlite-database.ts';
@@ -35,6 +56,8 @@ import { asStoreError, StoreError } from './store-error.ts';
 export interface SqliteRunStoreOptions {
   /** How long a write waits for other processes before it fails. It blocks meanwhile. (Default: 5000) */
   readonly busyTimeoutMs?: number;
+  /** How long final runs are kept. (Default: `DEFAULT_RETENTION`) */
+  readonly retention?: Retention;
   /** Steps to the tables in use. (Default: those of this version) */
   readonly migrations?: readonly string[];
 }
@@ -42,19 +65,26 @@ export interface SqliteRunStoreOptions {
 type Row = Readonly<Record<string, SQLOutputValue>>;
 type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
-/** After every run in the order of creation. */
+/** A run in its row. */
+interface RunRow extends StoredRun {
+  readonly id: number;
+}
+
+/** After every run in the order of creation, and the end of what has none. */
 const END_OF_TIME = Number.MAX_SAFE_INTEGER;
 
 /** A run store in one SQLite file on a local disk; several processes may use it at once. */
 export class SqliteRunStore implements RunStore {
   readonly #file: string;
   readonly #database: DatabaseSync;
+  readonly #retention: Retention;
   readonly #statements: Statements;
   readonly #writes: GroupCommit;
 
-  private constructor(file: string, database: DatabaseSync) {
+  private constructor(file: string, database: DatabaseSync, retention: Retention) {
     this.#file = file;
     this.#database = database;
+    this.#retention = retention;
     const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]);
     this.#statements = Object.fromEntries(prepared) as Statements;
     this.#writes = new GroupCommit((action) => this.#guard(() => transact(database, action)));
@@ -67,11 +97,11 @@ export class SqliteRunStore implements RunStore {
    *   when another process keeps it locked
    */
   static open(path: string, options: SqliteRunStoreOptions = {}): SqliteRunStore {
-    const { busyTimeoutMs = 5000, migrations = MIGRATIONS } = options;
+    const { busyTimeoutMs = 5000, retention = DEFAULT_RETENTION, migrations = MIGRATIONS } = options;
     const file = resolve(path);
     const database = openDatabase(file, { applicationId: APPLICATION_ID, migrations }, busyTimeoutMs);
     try {
-      return new SqliteRunStore(file, database);
+      return new SqliteRunStore(file, database, retention);
     } catch (error) {
       database.close();
       throw asStoreError(error, file);
@@ -80,40 +110,45 @@ export class SqliteRunStore implements RunStore {
 
   claim(claim: Claim): Promise<ClaimResult> {
     return this.#write(() => {
-      const existing = this.#find(claim.jobId, claim.runId);
-      if (existing !== undefined) return repeatedClaim(existing.run, claim);
-      const unfinished = this.#statements.unfinishedOfJob.all(claim.jobId).map(unfinishedRunOf);
-      const { result, stored } = firstClaim(claim, unfinished, this.#newest(claim.jobId));
-      this.#insert(stored);
+      const existing = this.#find(claim);
+      const { result, writes } = decideClaim(claim, existing, this.#situation(claim), this.#retention);
+      for (const stored of writes) this.#put(stored, this.#idOf(stored, claim, existing), claim);
       return result;
     });
   }
 
   start(jobId: string, runId: string, token: string, attempt: Attempt): Promise<boolean> {
     return this.#write(() => {
-      const stored = this.#find(jobId, runId);
-      if (stored !== undefined && isStartedAs(stored.run, token, attempt)) return true;
-      if (stored === undefined || !isClaimedBy(stored.run, token)) return false;
-      const { run } = startedRun(stored, attempt);
-      this.#statements.startRun.run(run.status, JSON.stringify(run.attempts), stored.id);
-      this.#settle(run);
+      const row = this.#owned({ jobId, runId }, token);
+      if (row === undefined || isStartedAs(row.run, token, attempt)) return row !== undefined;
+      if (!isClaimedBy(row.run, token)) return false;
+      const { run } = startedRun(row, attempt);
+      this.#statements.startRun.run(run.status, JSON.stringify(run.attempts), row.id);
+      if (followsOrder(run)) this.#statements.settleNewest.run(run.jobId, run.scheduledTime, run.runId);
       return true;
+    });
+  }
+
+  extend(jobId: string, runId: string, token: string, leaseUntil: EpochMs): Promise<Lease | undefined> {
+    return this.#write(() => {
+      const row = this.#owned({ jobId, runId }, token);
+      if (row === undefined) return undefined;
+      this.#statements.extendRun.run(leaseUntil, row.id);
+      const { cancelRequest } = row.run;
+      return cancelRequest === undefined ? {} : { cancelRequest };
     });
   }
 
   finish(finish: Finish): Promise<boolean> {
     return this.#write(() => {
-      const stored = this.#find(finish.jobId, finish.runId);
-      if (stored === undefined || !isOwnedBy(stored.run, finish.token)) return false;
-      const { run, expiresAt } = finishedRun(stored, finish);
-      this.#statements.finishRun.run(
-        ...[run.status, run.reason ?? null, finish.at, expiresAt ?? null],
-        ...[JSON.stringify(run.attempts), stored.id],
-      );
-      this.#count(run);
-      if (stored.run.status === 'claimed') this.#settle(run);
-      if (finish.attempt !== undefined && finish.output !== undefined) {
-        this.#statements.setOutput.run(stored.id, finish.attempt.number, JSON.stringify(finish.output));
+      const row = this.#owned(finish, finish.token);
+      if (row === undefined || !mayFinish(row.run, finish)) {
+        return this.#known(finish).some(({ run }) => isFinishedAs(run, finish));
+      }
+      const { attempt, output } = finish;
+      this.#put(finishedRun(row, finish, this.#retention), row.id, finish);
+      if (attempt !== undefined && output !== undefined) {
+        this.#statements.setOutput.run(row.id, attempt.number, JSON.stringify(output));
       }
       return true;
     });
@@ -121,21 +156,98 @@ export class SqliteRunStore implements RunStore {
 
   answer(answer: Answer): Promise<void> {
     return this.#write(() => {
-      if (this.#find(answer.jobId, answer.runId) === undefined) this.#insert(answeredRun(answer));
+      const row = this.#find(answer);
+      if (row === undefined) this.#put(answeredRun(answer, this.#retention), undefined, answer);
+      else {
+        const longer = spanWith(row, answer);
+        if (longer !== undefined) this.#statements.extendSpan.run(longer.run.scheduledTime, row.id);
+      }
     });
   }
 
-  release(jobId: string, runId: string, token: string): Promise<boolean> {
+  owe(owed: Owed): Promise<boolean> {
     return this.#write(() => {
-      const stored = this.#find(jobId, runId);
-      if (stored === undefined || !isClaimedBy(stored.run, token)) return false;
-      this.#statements.deleteRun.run(stored.id);
+      if (this.#find(owed) !== undefined) return false;
+      this.#put(owedRun(owed), undefined);
       return true;
     });
   }
 
+  endPending(end: PendingEnd): Promise<boolean> {
+    return this.#write(() => {
+      const row = this.#find(end);
+      if (row?.run.status !== 'pending') return false;
+      this.#put(closedRun(row, end, this.#retention), row.id, { channel: end.channel });
+      return true;
+    });
+  }
+
+  release(
+    jobId: string,
+    runId: string,
+    token: string,
+    at: EpochMs,
+    ifLeaseUntil?: EpochMs,
+  ): Promise<boolean> {
+    return this.#write(() => {
+      const row = this.#owned({ jobId, runId }, token);
+      if (row === undefined || !isClaimedBy(row.run, token)) return false;
+      if (ifLeaseUntil !== undefined && row.run.leaseUntil !== ifLeaseUntil) return false;
+      this.#put(releasedRun(row, at), row.id);
+      return true;
+    });
+  }
+
+  cancel(key: RunKey, request: OperatorRequest): Promise<RequestResult> {
+    return this.#write((): RequestResult => {
+      const row = this.#find(key);
+      if (row === undefined) return { outcome: 'unknown' };
+      const result = cancelResult(row.run, request);
+      if (result !== undefined) return result;
+      const asked = cancelledRun(row, request, this.#retention);
+      this.#put(asked, row.id);
+      return { outcome: isFinal(asked.run.status) ? 'done' : 'requested', run: asked.run };
+    });
+  }
+
+  reopen(reopening: Reopening): Promise<RequestResult> {
+    return this.#write((): RequestResult => {
+      const row = this.#find(reopening);
+      if (row === undefined) return { outcome: 'unknown' };
+      const { run } = row;
+      if (wasAsked(run, reopening.request)) return { outcome: 'done', run };
+      if (!mayReopen(run)) return { outcome: 'not-possible', run };
+      const reopened = reopenedRun(row, reopening);
+      this.#put(reopened, row.id);
+      return { outcome: 'done', run: reopened.run };
+    });
+  }
+
+  pause(pause: PauseInterval): Promise<PauseInterval> {
+    return this.#write(() => {
+      const { jobId, from, ...rest } = pause;
+      const inForce = this.#pauses(jobId).find((one) => isPausedAt(one, from));
+      if (inForce !== undefined) return inForce;
+      this.#statements.insertPause.run(jobId, from, endOf(pause), JSON.stringify(rest));
+      return pause;
+    });
+  }
+
+  resume(jobId: string, resumption: Resumption): Promise<PauseInterval | undefined> {
+    return this.#write(() => {
+      const { at } = resumption;
+      for (const row of this.#statements.pausesAfter.all(jobId, at)) {
+        const pause = pauseOf(row);
+        if (!isPausedAt(pause, at)) continue;
+        const { jobId: _jobId, from: _from, ...rest } = { ...pause, resumed: resumption };
+        this.#statements.endPause.run(at, JSON.stringify(rest), row.id as number);
+      }
+      return this.#pauses(jobId).find(({ resumed }) => resumed?.at === at);
+    });
+  }
+
   run(jobId: string, runId: string): Promise<Run | undefined> {
-    return this.#read(() => this.#find(jobId, runId)?.run);
+    return this.#read(() => this.#find({ jobId, runId })?.run);
   }
 
   runs({ jobId, limit, before }: RunQuery): Promise<readonly Run[]> {
@@ -145,24 +257,51 @@ export class SqliteRunStore implements RunStore {
         jobId === undefined
           ? this.#statements.runs.all(createdAt, beforeJob, runId, limit)
           : this.#statements.runsOfJob.all(jobId, createdAt, runId, limit);
-      return rows.map((row) => storedRunOf(row).run);
+      return rows.map(runOf);
     });
   }
 
+  spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined> {
+    return this.#read(() => this.#statements.spanAt.all(jobId, instant).map(runOf)[0]);
+  }
+
   output(jobId: string, runId: string, attempt: number): Promise<RunOutput | undefined> {
-    return this.#read(() => fromJson<RunOutput>(this.#statements.output.get(runId, jobId, attempt)?.output));
+    return this.#read(() => parsed<RunOutput>(this.#statements.output.get(runId, jobId, attempt)?.output));
   }
 
   unfinished(): Promise<readonly Run[]> {
-    return this.#read(() => this.#statements.unfinished.all().map((row) => storedRunOf(row).run));
+    return this.#read(() => this.#statements.unfinished.all().map(runOf));
+  }
+
+  pending(now: EpochMs, limit: number): Promise<readonly Run[]> {
+    return this.#read(() => this.#statements.pending.all(now, limit).map(runOf));
+  }
+
+  pendingCounts(crontab: string): Promise<ReadonlyMap<string, number>> {
+    return this.#read(() => {
+      const rows = this.#statements.pendingCounts.all(crontab);
+      return new Map(rows.map(({ job_id, count }) => [job_id as string, count as number]));
+    });
   }
 
   states(crontab: string): Promise<readonly JobState[]> {
-    return this.#read(() =>
-      this.#statements.states
-        .all(crontab, crontab)
-        .map(({ state }) => JSON.parse(state as string) as JobState),
-    );
+    return this.#read(() => this.#statements.states.all(crontab).map(({ state }) => parse<JobState>(state)));
+  }
+
+  pauses(jobId: string): Promise<readonly PauseInterval[]> {
+    return this.#read(() => this.#pauses(jobId));
+  }
+
+  pausesAt(crontab: string, instant: EpochMs): Promise<readonly PauseInterval[]> {
+    return this.#read(() => this.#statements.pausesAt.all(crontab, instant).map(pauseOf));
+  }
+
+  schedules(jobId: string): Promise<readonly ScheduleInterval[]> {
+    return this.#read(() => this.#intervals(this.#statements.schedules.all(jobId)));
+  }
+
+  currentSchedules(crontab: string): Promise<readonly ScheduleInterval[]> {
+    return this.#read(() => this.#intervals(this.#statements.currentSchedules.all(crontab)));
   }
 
   cursor(crontab: string): Promise<EpochMs | undefined> {
@@ -178,22 +317,55 @@ export class SqliteRunStore implements RunStore {
       const row = this.#statements.plan.get(crontab);
       if (row === undefined) return undefined;
       const { hash, since, plan } = row;
-      return { plan: JSON.parse(plan as string), hash: hash as string, since: since as EpochMs };
+      return { plan: parse(plan), hash: hash as string, since: since as EpochMs };
     });
   }
 
-  setActivePlan({ plan, hash, since }: ActivePlan): Promise<void> {
-    return this.#write(
-      () => void this.#statements.setPlan.run(plan.crontab, hash, since, JSON.stringify(plan)),
-    );
+  setActivePlan({ plan, hash, since }: ActivePlan, change: ScheduleChange): Promise<void> {
+    return this.#write(() => {
+      const { setPlan, dropSchedule, closeSchedule } = this.#statements;
+      setPlan.run(plan.crontab, hash, since, JSON.stringify(plan));
+      for (const { from, to } of change.renamed) this.#rename(from, to);
+      const { at, closed, opened } = change;
+      // What begins at this very moment was opened by the same change before, and its answer was lost.
+      for (const jobId of [...closed, ...opened.map((one) => one.jobId)]) dropSchedule.run(jobId, at);
+      for (const jobId of closed) closeSchedule.run(at, jobId);
+      this.#openSchedules(opened);
+    });
   }
 
   crontabs(): Promise<readonly string[]> {
     return this.#read(() => this.#statements.crontabs.all().map(({ crontab }) => crontab as string));
   }
 
+  takeNotifications(now: EpochMs, reservedUntil: EpochMs, limit: number): Promise<readonly Notification[]> {
+    return this.#write(() =>
+      this.#statements.dueNotifications.all(now, limit).map(({ number, notification }) => {
+        this.#statements.reserveNotification.run(reservedUntil, number as number);
+        return parse<Notification>(notification);
+      }),
+    );
+  }
+
+  settleNotification(id: string, next: { readonly nextTryAt: EpochMs } | undefined): Promise<void> {
+    return this.#write(() => {
+      const row = this.#statements.notification.get(id);
+      if (row === undefined) return;
+      if (next === undefined) this.#statements.deleteNotification.run(id);
+      else {
+        const notification = parse<Notification>(row.notification);
+        const tried: Notification = { ...notification, tries: notification.tries + 1 };
+        this.#statements.retryNotification.run(next.nextTryAt, JSON.stringify(tried), row.number as number);
+      }
+    });
+  }
+
   prune(now: EpochMs, limit: number): Promise<number> {
-    return this.#write(() => Number(this.#statements.prune.run(now, limit).changes));
+    return this.#write(() => {
+      this.#statements.prunePauses.run(now - INTERVAL_RETENTION_MS);
+      this.#statements.pruneSchedules.run(now - INTERVAL_RETENTION_MS);
+      return Number(this.#statements.prune.run(now, limit).changes);
+    });
   }
 
   /** Writes what was submitted before, then lets go of the file. */
@@ -223,49 +395,140 @@ export class SqliteRunStore implements RunStore {
     }
   }
 
-  #find(jobId: string, runId: string): (StoredRun & { readonly id: number }) | undefined {
+  #find({ jobId, runId }: RunKey): RunRow | undefined {
     const row = this.#statements.run.get(runId, jobId);
-    return row === undefined ? undefined : { ...storedRunOf(row), id: row.id as number };
+    return row === undefined ? undefined : storedRunOf(row);
   }
 
-  #newest(jobId: string): NewestStart | undefined {
-    const row = this.#statements.newest.get(jobId);
-    if (row === undefined) return undefined;
-    return { instant: row.newest_instant as EpochMs, runId: row.newest_run_id as string };
+  /** The run of an owner, also when its job has another name by now. */
+  #owned(key: RunKey, token: string): RunRow | undefined {
+    const row = this.#find(key);
+    if (row !== undefined && isOwnedBy(row.run, token)) return row;
+    return this.#known(key).find(({ run }) => isOwnedBy(run, token));
   }
 
-  #insert({ run, holdsLock, expiresAt }: StoredRun): void {
-    this.#statements.insertRun.run(
-      ...[run.jobId, run.runId, run.scheduledTime, run.trigger, run.status, run.reason ?? null],
-      ...[run.blockedBy ?? null, run.spanFrom ?? null, run.planHash, run.createdAt],
-      ...[run.finishedAt ?? null, expiresAt ?? null, holdsLock ? 1 : 0],
-      ...[run.owner === undefined ? null : JSON.stringify(run.owner), JSON.stringify(run.attempts)],
+  /** The run, and those of its id that the job's later names have. */
+  #known({ jobId, runId }: RunKey): RunRow[] {
+    const names = new Set<string>();
+    for (let name: string | undefined = jobId; name !== undefined && !names.has(name); ) {
+      names.add(name);
+      name = this.#statements.alias.get(name)?.new_id as string | undefined;
+    }
+    return [...names].flatMap((name) => this.#find({ jobId: name, runId }) ?? []);
+  }
+
+  #situation({ jobId, scheduledTime, at }: Claim): JobSituation {
+    const { unfinishedOfJob, owedBefore, newest } = this.#statements;
+    const row = newest.get(jobId);
+    const settled: NewestStart | undefined = row && {
+      instant: row.newest_instant as EpochMs,
+      runId: row.newest_run_id as string,
+    };
+    return {
+      unfinished: unfinishedOfJob.all(jobId).map(storedRunOf),
+      *owedBefore(instant) {
+        for (const owed of owedBefore.iterate(jobId, instant)) yield storedRunOf(owed);
+      },
+      settled,
+      pauses: this.#pausesAfter(jobId, Math.min(scheduledTime, at)),
+    };
+  }
+
+  /** The row of a run that a claim writes; undefined when it is new. */
+  #idOf({ run }: StoredRun, claim: Claim, existing: RunRow | undefined): number | undefined {
+    return run.runId === claim.runId ? existing?.id : this.#find(run)?.id;
+  }
+
+  /** Writes a run into its row, or a new one, and what its end means for its job. */
+  #put(
+    { run, holdsLock, expiresAt }: StoredRun,
+    id: number | undefined,
+    ended: { readonly attempt?: Attempt | undefined; readonly channel?: string | undefined } = {},
+  ): void {
+    const changing: SQLInputValue[] = [
+      ...[run.status, run.reason ?? null, run.blockedBy ?? null, run.finishedAt ?? null, expiresAt ?? null],
+      ...[holdsLock ? 1 : 0, run.cause ?? null, run.notBefore ?? null, run.startBy ?? null],
+      ...[run.maxActiveRuns ?? null, json(run.owner), run.leaseUntil ?? null, json(run.cancelRequest)],
+      ...[json(run.requests), followsOrder(run) ? 1 : 0, JSON.stringify(run.attempts)],
+    ];
+    if (id === undefined) {
+      const { jobId, runId, scheduledTime, trigger, planHash, createdAt, spanFrom = null } = run;
+      const fixed = [jobId, runId, scheduledTime, trigger, planHash, createdAt, spanFrom];
+      this.#statements.insertRun.run(...fixed, ...changing);
+    } else this.#statements.updateRun.run(...changing, id);
+    if (isFinal(run.status) || ended.attempt !== undefined) this.#record(run, ended.attempt, ended.channel);
+  }
+
+  #record(run: Run, attempt: Attempt | undefined, channel: string | undefined): void {
+    const { state, notification } = recorded(
+      this.#state(run.jobId) ?? emptyState(run.jobId),
+      ...([run, attempt, channel] as const),
     );
-    if (expiresAt !== undefined) this.#count(run);
+    this.#statements.setState.run(run.jobId, JSON.stringify(state));
+    if (notification === undefined) return;
+    const { id, at } = notification;
+    this.#statements.queueNotification.run(id, at, JSON.stringify(notification));
   }
 
-  #count(run: Run): void {
-    const state = fromJson<JobState>(this.#statements.state.get(run.jobId)?.state);
-    this.#statements.setState.run(run.jobId, JSON.stringify(countedState(state, run)));
+  #state(jobId: string): JobState | undefined {
+    return parsed<JobState>(this.#statements.state.get(jobId)?.state);
   }
 
-  /** Notes a start that can no longer be released; before that the claimed run itself tells of it. */
-  #settle(run: Run): void {
-    if (isDue(run)) this.#statements.settleNewest.run(run.jobId, run.scheduledTime, run.runId);
+  #pauses(jobId: string): PauseInterval[] {
+    return this.#statements.pauses.all(jobId).map(pauseOf);
+  }
+
+  #pausesAfter(jobId: string, instant: EpochMs): PauseInterval[] {
+    return this.#statements.pausesAfter.all(jobId, instant).map(pauseOf);
+  }
+
+  /** Thousands of schedules share a few zone tables. */
+  #openSchedules(intervals: readonly ScheduleInterval[]): void {
+    const { keepZoneTable, openSchedule } = this.#statements;
+    const hashes = new Map<ZoneTable, string>();
+    for (const { jobId, from, until = null, table, ...schedule } of intervals) {
+      const text = JSON.stringify(table);
+      const hash = hashes.get(table) ?? sha256Hex(text);
+      if (!hashes.has(table)) keepZoneTable.run(hash, text);
+      hashes.set(table, hash);
+      openSchedule.run(jobId, from, until, hash, JSON.stringify(schedule));
+    }
+  }
+
+  #intervals(rows: readonly Row[]): ScheduleInterval[] {
+    const tables = new Map<string, ZoneTable>();
+    const tableOf = (hash: string): ZoneTable => {
+      const table = tables.get(hash) ?? parse<ZoneTable>(this.#statements.zoneTable.get(hash)?.zone_table);
+      tables.set(hash, table);
+      return table;
+    };
+    return rows.map(({ job_id, from_time, until_time, zone_table, schedule }) => ({
+      ...parse<Pick<ScheduleInterval, 'schedule' | 'written' | 'zone'>>(schedule),
+      jobId: job_id as string,
+      from: from_time as EpochMs,
+      ...(until_time === null ? {} : { until: until_time as EpochMs }),
+      table: tableOf(zone_table as string),
+    }));
+  }
+
+  #rename(from: string, to: string): void {
+    const { renameRuns, renamePauses, renameSchedules, setAlias } = this.#statements;
+    for (const statement of [renameRuns, renamePauses, renameSchedules, setAlias]) statement.run(from, to);
+    const state = this.#state(from);
+    if (state !== undefined) {
+      const renamed = renamedState(state, this.#state(to), to);
+      this.#statements.setState.run(to, JSON.stringify(renamed));
+      this.#statements.deleteState.run(from);
+    }
+    const newest = this.#statements.newest.get(from);
+    if (newest === undefined) return;
+    const { newest_instant, newest_run_id } = newest as Readonly<Record<string, SQLInputValue>>;
+    this.#statements.settleNewest.run(to, newest_instant as number, newest_run_id as string);
+    this.#statements.deleteNewest.run(from);
   }
 }
 
-function unfinishedRunOf(row: Row): UnfinishedRun {
-  return {
-    runId: row.run_id as string,
-    scheduledTime: row.scheduled_time as EpochMs,
-    trigger: row.triggered_by as Run['trigger'],
-    holdsLock: row.holds_lock === 1,
-  };
-}
-
-function storedRunOf(row: Row): StoredRun {
-  const owner = fromJson<Run['owner']>(row.owner);
+function storedRunOf(row: Row): RunRow {
   const run: Run = {
     jobId: row.job_id as string,
     runId: row.run_id as string,
@@ -278,16 +541,46 @@ function storedRunOf(row: Row): StoredRun {
     planHash: row.plan_hash as string,
     createdAt: row.created_at as EpochMs,
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at as EpochMs }),
-    ...(owner === undefined ? {} : { owner }),
-    attempts: JSON.parse(row.attempts as string) as Run['attempts'],
+    ...(row.cause === null ? {} : { cause: row.cause as Run['cause'] }),
+    ...(row.not_before === null ? {} : { notBefore: row.not_before as EpochMs }),
+    ...(row.start_by === null ? {} : { startBy: row.start_by as EpochMs }),
+    ...(row.max_active_runs === null ? {} : { maxActiveRuns: row.max_active_runs as number }),
+    ...(row.owner === null ? {} : { owner: parse<Run['owner']>(row.owner) }),
+    ...(row.lease_until === null ? {} : { leaseUntil: row.lease_until as EpochMs }),
+    ...(row.cancel_request === null ? {} : { cancelRequest: parse<OperatorRequest>(row.cancel_request) }),
+    ...(row.requests === null ? {} : { requests: parse<OperatorRequest[]>(row.requests) }),
+    attempts: parse<Attempt[]>(row.attempts),
   };
   return {
+    id: row.id as number,
     run,
     holdsLock: row.holds_lock === 1,
     ...(row.expires_at === null ? {} : { expiresAt: row.expires_at as EpochMs }),
   };
 }
 
-function fromJson<T>(text: SQLOutputValue | undefined): T | undefined {
-  return typeof text === 'string' ? (JSON.parse(text) as T) : undefined;
+function runOf(row: Row): Run {
+  return storedRunOf(row).run;
+}
+
+function pauseOf({ job_id, from_time, pause }: Row): PauseInterval {
+  const rest = parse<Omit<PauseInterval, 'jobId' | 'from'>>(pause);
+  return { ...rest, jobId: job_id as string, from: from_time as EpochMs };
+}
+
+/** The end of a pause as a number that SQLite keeps. */
+function endOf(pause: PauseInterval): EpochMs {
+  return Math.min(pauseEnd(pause), END_OF_TIME);
+}
+
+function json(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+function parse<T>(text: SQLOutputValue | undefined): T {
+  return JSON.parse(text as string) as T;
+}
+
+function parsed<T>(text: SQLOutputValue | undefined): T | undefined {
+  return text === undefined ? undefined : parse<T>(text);
 }

@@ -1,10 +1,20 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FileCommandRunner, StreamingCommandRunner } from '../../shared/adapters/process-runner.ts';
+import { RunLogs } from '../../shared/adapters/run-logs.ts';
 import type { CommandEnd, CommandRunner, CommandSpec, RunningCommand } from '../../shared/core/run/ports.ts';
 import { OUTPUT_TAIL_BYTES, type RunOutput } from '../../shared/core/run/run.ts';
+import { compressedLogs, logFiles } from '../support/log-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -223,6 +233,103 @@ describe.each(RUNNERS)('%s', (_name, make) => {
     command.kill(signal);
   });
 
+  test('is ended by KILL when it ignores TERM, and is left until then', async () => {
+    const pids = join(folder, `deaf-${process.hrtime.bigint()}`);
+    const command = start(make(), `trap '' TERM; echo $$ > ${pids}; sleep 60 & wait; wait; echo deaf`);
+    await made(pids);
+    command.kill('SIGTERM');
+    expect(command.isGroupLeft()).toBe(true);
+    command.kill('SIGKILL');
+    expect(await command.ended).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    while (command.isGroupLeft()) await sleep(10);
+  });
+
+  test('goes on when it has closed its output', async () => {
+    const command = start(make(), 'exec >&- 2>&-; echo lost 2>/dev/null; sleep 0.1; exit 5');
+    expect(await command.ended).toEqual({ kind: 'exited', exitCode: 5 });
+  });
+
+  test('is told which of its limits it exceeded', async () => {
+    const command = start(make(), 'while :; do :; done', { limits: { cpuTimeMs: 1000 } });
+    expect(await command.ended).toEqual({ kind: 'signalled', signal: 'SIGXCPU', exceeded: 'cpu-time' });
+  });
+
+  test('gives the group that it was started in, and none when it was not', async () => {
+    const command = start(make(), 'echo $$');
+    expect(await command.ended).toEqual({
+      kind: 'exited',
+      exitCode: 0,
+      ...wrote(`${command.processGroup}\n`),
+    });
+    expect(start(make(), 'true', { shell: '/no/shell' }).processGroup).toBeUndefined();
+  });
+
+  const isLinux = process.platform === 'linux';
+  if (!isLinux) console.info('what escapes from its group is not tried: only Linux shows whose it is');
+  describe('of an attempt', () => {
+    const linuxTest = isLinux ? test : test.skip;
+
+    /** As a daemon gives them; an attempt is started once. */
+    function marked(): Partial<CommandSpec> {
+      const KUBERCRON_OWNER = String(process.hrtime.bigint());
+      const mark = {
+        KUBERCRON_RUN_ID: 'shop/backup/2026-11-23T03:30Z',
+        KUBERCRON_ATTEMPT: '1',
+        KUBERCRON_OWNER,
+      };
+      return { environment: { PATH: '/usr/bin:/bin', ...mark } };
+    }
+
+    linuxTest.each<[what: string, escapee: string, signals: readonly ('SIGTERM' | 'SIGKILL')[]]>([
+      ['by TERM', 'exec sleep 60', ['SIGTERM']],
+      ['by KILL, when it ignores TERM', "trap '' TERM; sleep 60", ['SIGTERM', 'SIGKILL']],
+      ['by KILL alone', 'exec sleep 60', ['SIGKILL']],
+    ])('what left the group and the session is ended %s', async (_what, escapee, signals) => {
+      const pids = join(folder, `escaped-${process.hrtime.bigint()}`);
+      const inner = `echo $$ > ${pids}; ${escapee}`;
+      const command = start(make(), `setsid sh -c "${inner.replaceAll('$', '\\$')}" & wait`, marked());
+      const escaped = await made(pids);
+      for (const [n, signal] of signals.entries()) {
+        command.kill(signal);
+        await command.ended;
+        if (n < signals.length - 1) expect([isRunning(escaped), command.isGroupLeft()]).toEqual([true, true]);
+      }
+      while (isRunning(escaped)) await sleep(10);
+      while (command.isGroupLeft()) await sleep(10);
+    });
+
+    linuxTest('what starts others without end, each in its session, is ended by KILL', async () => {
+      const begun = join(folder, `begun-${process.hrtime.bigint()}`);
+      const script = `${begun}.sh`;
+      writeFileSync(script, `while :; do setsid sleep 60 & echo $! >> ${begun}; sleep 0.005; done`);
+      const command = start(make(), `setsid sh ${script} & wait`, marked());
+      while (!existsSync(begun) || readFileSync(begun, 'utf8').split('\n').length < 20) await sleep(10);
+      command.kill('SIGKILL');
+      while (command.isGroupLeft()) await sleep(10);
+      expect(readFileSync(begun, 'utf8').trim().split('\n').filter(isRunning)).toEqual([]);
+    });
+
+    linuxTest('all are told once, those in the group and those outside', async () => {
+      const told = join(folder, `told-${process.hrtime.bigint()}`);
+      const tell = (name: string) =>
+        `trap 'echo ${name} >> ${told}' TERM; echo > ${told}.${name}; sleep 0.5 & wait; wait`;
+      const script = `${told}.sh`;
+      writeFileSync(script, tell('outside'));
+      const command = start(make(), `setsid sh ${script} & ${tell('inside')}`, marked());
+      for (const name of ['inside', 'outside']) while (!existsSync(`${told}.${name}`)) await sleep(10);
+      command.kill('SIGTERM');
+      while (command.isGroupLeft()) await sleep(10);
+      expect(readFileSync(told, 'utf8').trim().split('\n').sort()).toEqual(['inside', 'outside']);
+    });
+
+    linuxTest('what a command put into the background goes on when it ends by itself', async () => {
+      const pids = join(folder, `kept-${process.hrtime.bigint()}`);
+      const command = start(make(), `setsid sleep 60 >/dev/null 2>&1 & echo $! > ${pids}`, marked());
+      expect(await command.ended).toEqual({ kind: 'exited', exitCode: 0 });
+      expect(isRunning(await made(pids))).toBe(true);
+    });
+  });
+
   test('knows that a group lives on when its first process has gone', async () => {
     const pids = join(folder, `left-${process.hrtime.bigint()}`);
     const command = start(make(), `sleep 60 >/dev/null 2>&1 & echo $! > ${pids}`);
@@ -262,6 +369,86 @@ describe('a runner to files', () => {
     const { text, droppedBytes } = end.output?.stdout ?? { text: '', droppedBytes: 0 };
     expect(text).toBe(`${'x'.repeat(OUTPUT_TAIL_BYTES - 4)}end\n`);
     expect(droppedBytes).toBeGreaterThan(64 * 2 ** 20);
+  });
+});
+
+describe('a runner to files that keeps all of the output', () => {
+  const log = { jobId: 'shop/backup', runId: '2026-03-29T01:30Z', attempt: 1 };
+  const name = 'shop/backup/2026-03-29T01:30Z.1';
+  let keeping: { readonly logs: RunLogs; readonly kept: string; readonly runner: FileCommandRunner };
+  let number = 0;
+  beforeEach(() => {
+    const kept = join(folder, `logs-${++number}`);
+    const logs = new RunLogs(kept, { bytesPerStream: 100_000 });
+    keeping = { logs, kept, runner: new FileCommandRunner(outputs, logs) };
+  });
+  afterEach(() => keeping.logs.close());
+
+  test('has it in a file, masked, when the run ends, and the end of it as ever', async () => {
+    const { kept, runner } = keeping;
+    const command = `echo "$KEY"; for n in $(seq 900); do printf '%049d\\n' $n; done; echo err >&2`;
+    const end = await start(runner, command, {
+      log,
+      masked: ['open sesame'],
+      environment: { PATH: '/usr/bin:/bin', KEY: 'open sesame' },
+    }).ended;
+    const numbers = Array.from({ length: 900 }, (_, index) => `${String(index + 1).padStart(49, '0')}\n`);
+    const stdout = `***\n${numbers.join('')}`;
+    expect(Object.values(logFiles(kept))).toEqual([stdout]);
+    expect(end).toMatchObject({ output: { stdout: { text: stdout.slice(-OUTPUT_TAIL_BYTES) } } });
+    expect(await compressedLogs(kept)).toEqual({ [`${name}.stdout.log.gz`]: stdout });
+  });
+
+  test.each<[what: string, command: string, files: string[]]>([
+    ['that wrote nothing', 'true', []],
+    ['whose output the store has', 'echo out; echo err >&2', []],
+    ['that wrote what is no text', String.raw`printf 'a\377'; echo err >&2`, ['stdout']],
+    ['that wrote much to one stream', `echo out; head -c 20000 /dev/zero >&2`, ['stderr']],
+  ])('makes no file that is not needed: a command %s', async (_what, command, files) => {
+    const { kept, runner } = keeping;
+    await start(runner, command, { log }).ended;
+    expect(Object.keys(await compressedLogs(kept))).toEqual(
+      files.map((stream) => `${name}.${stream}.log.gz`),
+    );
+  });
+
+  test("makes none for a command that is nobody's run", async () => {
+    const { kept, runner } = keeping;
+    await start(runner, 'head -c 20000 /dev/zero').ended;
+    expect(logFiles(kept)).toEqual({});
+  });
+
+  test('shows what a command that goes on has written', async () => {
+    const { kept, runner } = keeping;
+    const command = start(runner, 'echo first; read line < /dev/stdin; exec sleep 60', { log, stdin: 'x\n' });
+    while (Object.values(logFiles(kept)).join('') !== 'first\n') await sleep(10);
+    command.kill('SIGKILL');
+    expect(await command.ended).toEqual({ kind: 'signalled', signal: 'SIGKILL', ...wrote('first\n') });
+  });
+
+  test('bounds a gigabyte that comes at once: the beginning and the end', async () => {
+    const { kept, runner } = keeping;
+    const command = `printf begin; head -c ${2 ** 30} /dev/zero; printf end`;
+    const end = await start(runner, command, { log }).ended;
+    expect(end).toMatchObject({ kind: 'exited', exitCode: 0 });
+    const files = Object.values(await compressedLogs(kept));
+    expect(files.at(-1)).toMatch(/^begin\0{49995}$/);
+    expect(files.at(-2)).toMatch(/^\0*end$/);
+    expect(files.join('').length).toBeLessThanOrEqual(100_000);
+  });
+
+  test('runs commands also when no log can be written, and keeps the end', async () => {
+    const { kept, runner } = keeping;
+    writeFileSync(kept, 'a file');
+    const end = await start(runner, `head -c 20000 /dev/zero | tr '\\0' x`, { log }).ended;
+    expect(end).toEqual({
+      kind: 'exited',
+      exitCode: 0,
+      output: {
+        stdout: { text: 'x'.repeat(OUTPUT_TAIL_BYTES), droppedBytes: 20_000 - OUTPUT_TAIL_BYTES },
+        stderr: { text: '', droppedBytes: 0 },
+      },
+    });
   });
 });
 

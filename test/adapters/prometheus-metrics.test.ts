@@ -37,6 +37,8 @@ const NOTHING_DROPPED = {
 function untouched(job: string): Record<string, number> {
   return {
     [`kubercron_job_retries_total main ${job}`]: 0,
+    [`kubercron_job_late_runs_total main ${job}`]: 0,
+    [`kubercron_job_slow_runs_total main ${job}`]: 0,
     [`kubercron_job_duration_seconds_sum main ${job}`]: 0,
     [`kubercron_job_duration_seconds_count main ${job}`]: 0,
     [`kubercron_job_lateness_seconds_sum main ${job}`]: 0,
@@ -59,6 +61,7 @@ describe('the page that Prometheus reads', () => {
     metrics.set('kubercron_config_last_reload_success_timestamp_seconds', { crontab: 'main' }, 1);
     metrics.set('kubercron_scheduler_last_tick_timestamp_seconds', {}, 1);
     metrics.set('kubercron_scheduler_last_tick_duration_seconds', {}, 1);
+    metrics.add('kubercron_notifications_total', { result: 'sent' });
     const state = {
       jobId: 'main/backup',
       runs: {},
@@ -200,7 +203,7 @@ describe('what the process measures', () => {
     const before = await series(metrics);
     metrics.keepJobs('main', ['backup', 'rotate']);
     const ofReport = Object.keys(before).filter((key) => key.endsWith('report'));
-    expect(ofReport).toHaveLength(5);
+    expect(ofReport).toHaveLength(7);
     for (const key of ofReport) delete before[key];
     expect(await series(metrics)).toEqual({ ...before, ...untouched('rotate') });
   });

@@ -1,8 +1,23 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SchedulePlan } from '../../shared/core/plan/plan.ts';
-import type { FinalStatus, Run, RunOutput } from '../../shared/core/run/run.ts';
-import { type ActivePlan, type Claim, RETENTION_MS, type RunStore } from '../../shared/core/run/run-store.ts';
-import { answerOf, claimOf, finishOf, MINUTE, ownerOf, SPRING_NIGHT } from '../support/run-claims.ts';
+import { DEFAULT_RETENTION } from '../../shared/core/run/retention.ts';
+import type { Attempt, FinalStatus, Run, RunOutput } from '../../shared/core/run/run.ts';
+import { spanId } from '../../shared/core/run/run-id.ts';
+import type { ActivePlan, Claim, RunStore } from '../../shared/core/run/run-store.ts';
+import {
+  answerOf,
+  claimOf,
+  finishOf,
+  LEASE,
+  MINUTE,
+  NO_CHANGE,
+  ownerOf,
+  runOf,
+  runToEnd,
+  SPRING_NIGHT,
+} from '../support/run-claims.ts';
+import { describeRunProtocol } from './run-store-protocol.ts';
+import { describeRunRecords } from './run-store-records.ts';
 
 const JOB = 'shop/backup';
 const RUN = '2026-03-29T01:30Z';
@@ -14,7 +29,7 @@ type Stage = 'claimed' | 'running' | 'finished' | 'released';
 async function bringTo(stage: Stage, store: RunStore, claim: Claim): Promise<void> {
   const { jobId, runId, owner, at } = claim;
   expect((await store.claim(claim)).outcome).toBe('won');
-  if (stage === 'released') expect(await store.release(jobId, runId, owner.token)).toBe(true);
+  if (stage === 'released') expect(await store.release(jobId, runId, owner.token, at)).toBe(true);
   if (stage === 'running' || stage === 'finished') {
     const attempt = { number: 1, startedAt: at + 1000 };
     expect(await store.start(jobId, runId, owner.token, attempt)).toBe(true);
@@ -31,6 +46,9 @@ export function describeRunStore(name: string, open: () => RunStore): void {
     });
     afterEach(() => store.close());
 
+    describeRunProtocol(open);
+    describeRunRecords(open);
+
     describe('claim', () => {
       const claimed: Run = {
         jobId: JOB,
@@ -41,6 +59,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         planHash: 'hash-1',
         createdAt: SPRING_NIGHT + 20,
         owner: ownerOf('token-1'),
+        leaseUntil: SPRING_NIGHT + 20 + LEASE,
         attempts: [],
       };
 
@@ -63,15 +82,14 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         const before = await store.run(JOB, RUN);
         const result = await store.claim(claimOf({ token, at: SPRING_NIGHT + 5000 }));
         expect(result.outcome).toBe(outcome);
-        expect(result.run).toStrictEqual(await store.run(JOB, RUN));
-        if (before !== undefined) expect(result.run).toStrictEqual(before);
+        expect(runOf(result)).toStrictEqual(await store.run(JOB, RUN));
+        if (stage !== 'released') expect(runOf(result)).toStrictEqual(before);
       });
 
       test.each([
-        ['forbid', 'claimed', 'forbid', 'skipped'],
-        ['forbid', 'running', 'forbid', 'skipped'],
-        ['forbid', 'running', 'replace', 'skipped'],
-        ['replace', 'running', 'forbid', 'skipped'],
+        ['forbid', 'claimed', 'forbid', 'closed'],
+        ['forbid', 'running', 'forbid', 'closed'],
+        ['replace', 'running', 'forbid', 'closed'],
         ['forbid', 'running', 'allow', 'won'],
         ['allow', 'claimed', 'allow', 'won'],
         ['allow', 'running', 'forbid', 'won'],
@@ -86,7 +104,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
             claimOf({ scheduledTime, concurrencyPolicy: policy, token: 'token-2' }),
           );
           expect(result.outcome).toBe(outcome);
-          expect(result.run.blockedBy).toBe(outcome === 'skipped' ? RUN : undefined);
+          expect(runOf(result).blockedBy).toBe(outcome === 'closed' ? RUN : undefined);
         },
       );
 
@@ -107,7 +125,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
           finishedAt: at,
           attempts: [],
         };
-        expect(result).toStrictEqual({ outcome: 'skipped', run });
+        expect(result).toStrictEqual({ outcome: 'closed', run });
         expect(await store.run(JOB, '2026-03-29T01:31Z')).toStrictEqual(run);
         expect(await store.states('shop')).toStrictEqual([{ jobId: JOB, runs: { skipped: 1 }, attempts: 0 }]);
         expect((await store.claim(claimOf({ scheduledTime: at, token: 'token-2' }))).outcome).toBe('taken');
@@ -132,26 +150,27 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       const laterAllowed: Claim = { ...later, concurrencyPolicy: 'allow' };
       const byHand: Partial<Claim> = { trigger: 'manual', runId: '2026-03-29T01:30Z#mabc' };
       test.each<[string, Stage, string, string, Claim, Partial<Claim>]>([
-        ['due run', 'finished', 'due run', 'skipped', later, {}],
-        ['due run', 'running', 'due run', 'skipped', later, {}],
-        ['due run', 'finished', 'run made up for', 'skipped', later, { trigger: 'catch-up' }],
-        ['due run', 'finished', 'due run under replace', 'skipped', later, { concurrencyPolicy: 'replace' }],
+        ['due run', 'finished', 'due run', 'closed', later, {}],
+        ['due run', 'running', 'due run', 'closed', later, {}],
+        ['due run', 'finished', 'run made up for', 'closed', later, { trigger: 'catch-up' }],
+        ['due run', 'finished', 'due run under replace', 'closed', later, { concurrencyPolicy: 'replace' }],
         ['due run', 'finished', 'due run under allow', 'won', later, { concurrencyPolicy: 'allow' }],
         ['due run', 'finished', 'run by hand', 'won', later, byHand],
         ['due run', 'finished', 'run at a start', 'won', later, { runId: 'reboot#boot-0' }],
         ['due run', 'released', 'due run', 'won', later, {}],
-        ['due run under allow', 'claimed', 'due run', 'skipped', laterAllowed, {}],
-        ['due run under allow', 'running', 'due run', 'skipped', laterAllowed, {}],
+        ['due run under allow', 'claimed', 'due run', 'closed', laterAllowed, {}],
+        ['due run under allow', 'running', 'due run', 'closed', laterAllowed, {}],
         ['run by hand', 'finished', 'due run', 'won', laterByHand, {}],
         ['run at a start', 'finished', 'due run', 'won', laterAtStart, {}],
       ])(
         'after a newer %s is %s, of an older %s, is %s',
         async (_newer, stage, _older, outcome, first, fields) => {
           await bringTo(stage, store, first);
-          const { outcome: answer, run } = await store.claim(claimOf({ ...fields, at: first.at + MINUTE }));
-          expect([answer, run.reason, run.blockedBy]).toStrictEqual(
-            outcome === 'skipped'
-              ? ['skipped', 'superseded', '2026-03-29T01:31Z']
+          const result = await store.claim(claimOf({ ...fields, at: first.at + MINUTE }));
+          const { reason, blockedBy } = runOf(result);
+          expect([result.outcome, reason, blockedBy]).toStrictEqual(
+            outcome === 'closed'
+              ? ['closed', 'superseded', '2026-03-29T01:31Z']
               : ['won', undefined, undefined],
           );
         },
@@ -169,29 +188,29 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         expect((await store.claim(claimOf())).outcome).toBe('won');
       });
 
-      test('remembers the newest start when its run was claimed and ended without one', async () => {
+      test('is not kept from an older run by a newer one that ended before it started', async () => {
         await store.claim(later);
-        await store.finish(finishOf(later, { status: 'cancelled', attempt: undefined }));
-        expect((await store.claim(claimOf())).run.reason).toBe('superseded');
+        await store.finish(finishOf(later, { status: 'cancelled', reason: 'requested', attempt: undefined }));
+        expect((await store.claim(claimOf())).outcome).toBe('won');
       });
 
       test('remembers the newest start when an older run starts after it', async () => {
         await bringTo('finished', store, later);
         await bringTo('finished', store, claimOf({ concurrencyPolicy: 'allow' }));
         const before = await store.claim(claimOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
-        expect(before.run.blockedBy).toBe(later.runId);
+        expect(runOf(before).blockedBy).toBe(later.runId);
       });
 
       test('remembers the newest start when its run is pruned', async () => {
         await bringTo('finished', store, later);
         await store.prune(SPRING_NIGHT + 1000 * DAY, 10);
-        expect((await store.claim(claimOf())).outcome).toBe('skipped');
+        expect((await store.claim(claimOf())).outcome).toBe('closed');
       });
     });
 
     describe('start', () => {
       test('makes a claimed run a running one', async () => {
-        const { run } = await store.claim(claimOf());
+        const run = runOf(await store.claim(claimOf()));
         const attempt = { number: 1, startedAt: SPRING_NIGHT + 1000 };
         expect(await store.start(JOB, RUN, 'token-1', attempt)).toBe(true);
         expect(await store.run(JOB, RUN)).toStrictEqual({ ...run, status: 'running', attempts: [attempt] });
@@ -299,17 +318,25 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       ] as const)('changes nothing when the run is %s and %s asks', async (stage, token) => {
         await bringTo(stage, store, claimOf());
         const before = [await store.run(JOB, RUN), await store.states('shop')];
-        expect(await store.finish(finishOf(claimOf({ token }), { status: 'failed', output }))).toBe(false);
+        const { attempt } = finishOf(claimOf());
+        const late = { ...(attempt as Attempt), finishedAt: SPRING_NIGHT + 4000, status: 'failed' } as const;
+        const finish = finishOf(claimOf({ token }), { status: 'failed', attempt: late, output });
+        expect(await store.finish(finish)).toBe(false);
         expect([await store.run(JOB, RUN), await store.states('shop')]).toStrictEqual(before);
         expect(await store.output(JOB, RUN, 1)).toBeUndefined();
       });
     });
 
     describe('release', () => {
-      test('removes a claimed run', async () => {
-        await store.claim(claimOf());
-        expect(await store.release(JOB, RUN, 'token-1')).toBe(true);
-        expect(await store.run(JOB, RUN)).toBeUndefined();
+      test('makes a claimed run pending, at no cost of an attempt', async () => {
+        const { owner: _owner, leaseUntil: _leaseUntil, ...claimed } = runOf(await store.claim(claimOf()));
+        expect(await store.release(JOB, RUN, 'token-1', SPRING_NIGHT + 7)).toBe(true);
+        expect(await store.run(JOB, RUN)).toStrictEqual({
+          ...claimed,
+          status: 'pending',
+          cause: 'given-back',
+          notBefore: SPRING_NIGHT + 7,
+        });
         expect(await store.states('shop')).toStrictEqual([]);
       });
 
@@ -318,12 +345,12 @@ export function describeRunStore(name: string, open: () => RunStore): void {
           claimOf({ scheduledTime: SPRING_NIGHT + minutes * MINUTE, concurrencyPolicy: 'allow' }),
         ) as [Claim, Claim, Claim];
         for (const claim of [first, second, third]) await store.claim(claim);
-        for (const { runId } of [second, third]) await store.release(JOB, runId, 'token-1');
+        for (const { runId, at } of [second, third]) await store.release(JOB, runId, 'token-1', at);
         // Older than both that were given back, newer than the one that stays.
         const between = await store.claim(claimOf({ scheduledTime: SPRING_NIGHT + MINUTE }));
         expect(between.outcome).toBe('won');
         const before = await store.claim(claimOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
-        expect([before.outcome, before.run.blockedBy]).toStrictEqual(['skipped', between.run.runId]);
+        expect([before.outcome, runOf(before).blockedBy]).toStrictEqual(['closed', runOf(between).runId]);
       });
 
       test.each([
@@ -334,28 +361,31 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       ] as const)('changes nothing when the run is %s and %s asks', async (stage, token) => {
         await bringTo(stage, store, claimOf());
         const before = await store.run(JOB, RUN);
-        expect(await store.release(JOB, RUN, token)).toBe(false);
+        expect(await store.release(JOB, RUN, token, SPRING_NIGHT)).toBe(false);
         expect(await store.run(JOB, RUN)).toStrictEqual(before);
       });
     });
 
     describe('answer', () => {
-      test('creates a final run, and counts it', async () => {
-        await store.answer(answerOf({ spanFrom: SPRING_NIGHT - 60 * MINUTE }));
-        expect(await store.run(JOB, RUN)).toStrictEqual({
-          jobId: JOB,
-          runId: RUN,
-          scheduledTime: SPRING_NIGHT,
-          spanFrom: SPRING_NIGHT - 60 * MINUTE,
-          trigger: 'schedule',
-          status: 'missed',
-          reason: 'too-late',
-          planHash: 'hash-1',
-          createdAt: SPRING_NIGHT + 10 * MINUTE,
-          finishedAt: SPRING_NIGHT + 10 * MINUTE,
-          attempts: [],
-        });
-        expect(await store.states('shop')).toStrictEqual([{ jobId: JOB, runs: { missed: 1 }, attempts: 0 }]);
+      test.each<[string, string, number | undefined]>([
+        ['an instant', RUN, undefined],
+        ['a stretch of them', spanId(SPRING_NIGHT - 60 * MINUTE), SPRING_NIGHT - 60 * MINUTE],
+      ])('creates one final run for %s, and counts it once', async (_what, runId, spanFrom) => {
+        const answer = answerOf({ runId, ...(spanFrom === undefined ? {} : { spanFrom }) });
+        await store.answer(answer);
+        await store.answer(answer);
+        expect(await store.runs({ limit: 9 })).toStrictEqual([
+          {
+            ...{ jobId: JOB, runId, scheduledTime: SPRING_NIGHT, ...(spanFrom && { spanFrom }) },
+            ...{ trigger: 'schedule', status: 'missed', reason: 'too-late', planHash: 'hash-1' },
+            ...{
+              createdAt: SPRING_NIGHT + 10 * MINUTE,
+              finishedAt: SPRING_NIGHT + 10 * MINUTE,
+              attempts: [],
+            },
+          },
+        ]);
+        expect(await store.states('shop')).toMatchObject([{ jobId: JOB, runs: { missed: 1 }, attempts: 0 }]);
       });
 
       test.each(['claimed', 'running', 'finished'] as const)('leaves a %s run as it is', async (stage) => {
@@ -426,7 +456,9 @@ export function describeRunStore(name: string, open: () => RunStore): void {
 
       test('go on after a run that is gone', async () => {
         const [, before] = await store.runs({ limit: 2 });
-        await store.release('till/close', RUN, 'token-1');
+        await store.start('till/close', RUN, 'token-1', { number: 1, startedAt: SPRING_NIGHT });
+        await store.finish(finishOf(claimOf({ jobId: 'till/close' })));
+        expect(await store.prune(SPRING_NIGHT + 1000 * DAY, 10)).toBe(1);
         const rest = await store.runs({ limit: 10, ...(before === undefined ? {} : { before }) });
         expect(rest.map(idOf)).toStrictEqual(newestFirst.slice(2));
       });
@@ -445,9 +477,9 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       await store.answer(answerOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
       const unfinished = await store.unfinished();
       expect(unfinished).toStrictEqual([
-        (await store.claim(backup)).run,
-        (await store.claim(next)).run,
-        (await store.claim(close)).run,
+        runOf(await store.claim(backup)),
+        runOf(await store.claim(next)),
+        runOf(await store.claim(close)),
       ]);
     });
 
@@ -463,8 +495,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       const ends: readonly FinalStatus[] = ['succeeded', 'failed', 'succeeded', 'timed-out'];
       for (const [index, status] of ends.entries()) {
         const claim = claimOf({ scheduledTime: SPRING_NIGHT + index * MINUTE });
-        await store.claim(claim);
-        await store.finish(finishOf(claim, { status }));
+        await runToEnd(store, claim, { status });
       }
       const [state] = await store.states('shop');
       expect([state?.runs, state?.attempts]).toStrictEqual([{ succeeded: 2, failed: 1, 'timed-out': 1 }, 4]);
@@ -484,9 +515,9 @@ export function describeRunStore(name: string, open: () => RunStore): void {
 
     test('the active plan of a crontab is the last one set', async () => {
       expect([await store.activePlan('shop'), await store.crontabs()]).toStrictEqual([undefined, []]);
-      await store.setActivePlan(activePlan('till', 'hash-0'));
-      await store.setActivePlan(activePlan('shop', 'hash-1'));
-      await store.setActivePlan(activePlan('shop', 'hash-2'));
+      await store.setActivePlan(activePlan('till', 'hash-0'), NO_CHANGE);
+      await store.setActivePlan(activePlan('shop', 'hash-1'), NO_CHANGE);
+      await store.setActivePlan(activePlan('shop', 'hash-2'), NO_CHANGE);
       expect(await store.activePlan('shop')).toStrictEqual(activePlan('shop', 'hash-2'));
       expect(await store.crontabs()).toStrictEqual(['shop', 'till']);
     });
@@ -494,15 +525,14 @@ export function describeRunStore(name: string, open: () => RunStore): void {
     describe('prune', () => {
       const at = SPRING_NIGHT + 3000;
       test.each<[FinalStatus, number]>([
-        ['succeeded', RETENTION_MS.success],
-        ['failed', RETENTION_MS.failure],
-        ['timed-out', RETENTION_MS.failure],
-        ['lost', RETENTION_MS.failure],
-        ['cancelled', RETENTION_MS.failure],
+        ['succeeded', DEFAULT_RETENTION.successMs],
+        ['failed', DEFAULT_RETENTION.failureMs],
+        ['timed-out', DEFAULT_RETENTION.failureMs],
+        ['lost', DEFAULT_RETENTION.failureMs],
+        ['cancelled', DEFAULT_RETENTION.failureMs],
       ])('deletes a run that %s when its retention is over, not before', async (status, retention) => {
-        await store.claim(claimOf());
         const stdout = { text: 'done', droppedBytes: 0 };
-        await store.finish(finishOf(claimOf(), { status, output: { stdout, stderr: stdout }, at }));
+        await runToEnd(store, claimOf(), { status, output: { stdout, stderr: stdout }, at });
         const states = await store.states('shop');
         expect(await store.prune(at + retention - 1, 10)).toBe(0);
         expect((await store.run(JOB, RUN))?.status).toBe(status);
@@ -516,8 +546,8 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       });
 
       test.each([
-        ['skipped', RETENTION_MS.success],
-        ['missed', RETENTION_MS.failure],
+        ['skipped', DEFAULT_RETENTION.successMs],
+        ['missed', DEFAULT_RETENTION.failureMs],
       ] as const)(
         'deletes a run that was %s when its retention is over, not before',
         async (status, retention) => {
@@ -544,9 +574,8 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       });
 
       test('lets a run be claimed again without its former output', async () => {
-        await store.claim(claimOf());
         const stdout = { text: 'done', droppedBytes: 0 };
-        await store.finish(finishOf(claimOf(), { output: { stdout, stderr: stdout } }));
+        await runToEnd(store, claimOf(), { output: { stdout, stderr: stdout } });
         await store.prune(SPRING_NIGHT + 1000 * DAY, 1);
         expect((await store.claim(claimOf())).outcome).toBe('won');
         expect(await store.output(JOB, RUN, 1)).toBeUndefined();
@@ -561,7 +590,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
         store.start(JOB, RUN, 'token-1', { number: 1, startedAt: SPRING_NIGHT + 1000 }),
         store.finish(finishOf(claim)),
         store.claim(next),
-        store.release(JOB, next.runId, 'token-1'),
+        store.release(JOB, next.runId, 'token-1', next.at),
         store.claim({ ...next, owner: ownerOf('token-2') }),
       ]);
       expect(results.map((result) => (typeof result === 'object' ? result.outcome : result))).toStrictEqual([

@@ -6,10 +6,22 @@ import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { isNativeError } from 'node:util/types';
 import { describe, expect, test } from '@jest/globals';
-import { MIGRATIONS, STATEMENTS } from '../../shared/adapters/run-store-schema.ts';
+import { MemoryRunStore } from '../../shared/adapters/memory-run-store.ts';
+import { APPLICATION_ID, MIGRATIONS, STATEMENTS } from '../../shared/adapters/run-store-schema.ts';
+import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
 import { StoreError } from '../../shared/adapters/store-error.ts';
-import { claimOf, finishOf, MINUTE, SPRING_NIGHT } from '../support/run-claims.ts';
+import {
+  claimOf,
+  finishOf,
+  LEASE,
+  MINUTE,
+  NO_CHANGE,
+  ownerOf,
+  runOf,
+  runToEnd,
+  SPRING_NIGHT,
+} from '../support/run-claims.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { countCommits } from '../support/write-ahead-log.ts';
 import { describeRunStore } from './run-store-contract.ts';
@@ -38,14 +50,18 @@ describe('a SQLite run store', () => {
     const next = claimOf({ scheduledTime: SPRING_NIGHT + MINUTE });
     const writes = [
       store.claim(claimOf()),
+      store.start(JOB, RUN, 'token-1', { number: 1, startedAt: SPRING_NIGHT + 1000 }),
       store.finish(finishOf(claimOf(), { output })),
       store.claim(next),
       store.setCursor('shop', SPRING_NIGHT),
-      store.setActivePlan({
-        plan: { format: 1, crontab: 'shop', zones: {}, jobs: [] },
-        hash: 'hash-1',
-        since: SPRING_NIGHT,
-      }),
+      store.setActivePlan(
+        {
+          plan: { format: 1, crontab: 'shop', zones: {}, jobs: [] },
+          hash: 'hash-1',
+          since: SPRING_NIGHT,
+        },
+        NO_CHANGE,
+      ),
     ];
     const view = async (of: SqliteRunStore) => ({
       runs: await of.runs({ limit: 10 }),
@@ -62,7 +78,7 @@ describe('a SQLite run store', () => {
 
     const reopened = SqliteRunStore.open(file);
     expect(await view(reopened)).toStrictEqual(before);
-    expect((await reopened.claim(claimOf({ scheduledTime: SPRING_NIGHT - MINUTE }))).run.reason).toBe(
+    expect(runOf(await reopened.claim(claimOf({ scheduledTime: SPRING_NIGHT - MINUTE }))).reason).toBe(
       'superseded',
     );
     await reopened.close();
@@ -108,7 +124,8 @@ describe('a SQLite run store', () => {
     const results = await Promise.all(jobs.map((claim) => store.claim(claim)));
     expect(new Set(results.map(({ outcome }) => outcome))).toStrictEqual(new Set(['won']));
     expect(commits() - opened).toBe(1);
-    for (const claim of jobs.slice(0, 3)) await store.finish(finishOf(claim));
+    for (const { jobId, runId } of jobs.slice(0, 3))
+      await store.extend(jobId, runId, 'token-1', SPRING_NIGHT);
     expect(commits() - opened).toBe(4);
     await store.close();
   });
@@ -127,39 +144,87 @@ describe('a SQLite run store', () => {
   });
 });
 
-describe('reading history', () => {
-  test.each<[keyof typeof STATEMENTS, string[]]>([
-    ['run', ['SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id=? AND job_id=?)']],
-    ['runs', ['SEARCH run USING INDEX run_by_creation ((created_at,job_id,run_id)<(?,?,?))']],
-    ['runsOfJob', ['SEARCH run USING INDEX run_of_job (job_id=? AND (created_at,run_id)<(?,?))']],
-    // This index holds unfinished runs only.
-    ['unfinished', ['SCAN run USING INDEX run_unfinished']],
-    ['unfinishedOfJob', ['SEARCH run USING INDEX run_unfinished (job_id=?)']],
-    ['states', ['SEARCH state USING PRIMARY KEY (job_id>? AND job_id<?)']],
-    [
-      'prune',
-      [
-        'SEARCH run USING INTEGER PRIMARY KEY (rowid=?)',
-        'LIST SUBQUERY 1',
-        'SEARCH run USING COVERING INDEX run_by_expiry (expires_at<?)',
-        'SEARCH output USING COVERING INDEX sqlite_autoindex_output_1 (run=?)',
-      ],
+describe('statements', () => {
+  const RUN_ROW = 'SEARCH run USING INTEGER PRIMARY KEY (rowid=?)';
+  const RUN_KEY = 'SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id=? AND job_id=?)';
+  const plans: Readonly<Partial<Record<keyof typeof STATEMENTS, readonly string[]>>> = {
+    run: [RUN_KEY],
+    runs: ['SEARCH run USING INDEX run_by_creation ((created_at,job_id,run_id)<(?,?,?))'],
+    runsOfJob: ['SEARCH run USING INDEX run_of_job (job_id=? AND (created_at,run_id)<(?,?))'],
+    spanAt: ['SEARCH run USING INDEX run_span (job_id=? AND scheduled_time>?)'],
+    // Scans an index of none but runs that are claimed or running.
+    unfinished: ['SCAN run USING INDEX run_unfinished'],
+    unfinishedOfJob: ['SEARCH run USING INDEX run_unfinished (job_id=?)'],
+    owedBefore: ['SEARCH run USING INDEX run_owed (job_id=? AND scheduled_time<?)'],
+    // Scans an index of none but pending runs, and sorts one of each job and cause.
+    pending: [
+      'CO-ROUTINE (subquery-1)',
+      'SCAN run USING COVERING INDEX run_pending',
+      'SCAN (subquery-1)',
+      RUN_ROW,
+      'CORRELATED SCALAR SUBQUERY 2',
+      'SEARCH run USING COVERING INDEX run_pending (job_id=? AND cause=?)',
+      'USE TEMP B-TREE FOR ORDER BY',
     ],
-    [
-      'output',
-      [
-        'SEARCH output USING INDEX sqlite_autoindex_output_1 (run=? AND attempt=?)',
-        'SCALAR SUBQUERY 1',
-        'SEARCH run USING COVERING INDEX sqlite_autoindex_run_1 (run_id=? AND job_id=?)',
-      ],
+    pendingCounts: ['SEARCH run USING COVERING INDEX run_pending (job_id>? AND job_id<?)'],
+    updateRun: [RUN_ROW],
+    startRun: [RUN_ROW],
+    extendRun: [RUN_ROW],
+    extendSpan: [RUN_ROW],
+    prune: [
+      RUN_ROW,
+      'LIST SUBQUERY 1',
+      'SEARCH run USING COVERING INDEX run_by_expiry (expires_at<?)',
+      'SEARCH output USING COVERING INDEX sqlite_autoindex_output_1 (run=?)',
     ],
-  ])('by `%s` follows an index and sorts nothing', async (name, expected) => {
+    output: [
+      'SEARCH output USING INDEX sqlite_autoindex_output_1 (run=? AND attempt=?)',
+      'SCALAR SUBQUERY 1',
+      'SEARCH run USING COVERING INDEX sqlite_autoindex_run_1 (run_id=? AND job_id=?)',
+    ],
+    newest: ['SEARCH control USING PRIMARY KEY (job_id=?)'],
+    state: ['SEARCH state USING PRIMARY KEY (job_id=?)'],
+    states: ['SEARCH state USING PRIMARY KEY (job_id>? AND job_id<?)'],
+    pauses: ['SEARCH pause USING INDEX pause_of_job (job_id=?)'],
+    pausesAfter: ['SEARCH pause USING INDEX pause_by_end (job_id=? AND ends_at>?)'],
+    // Sorts pauses that are in force.
+    pausesAt: ['SEARCH pause USING INDEX pause_expiry (ends_at>?)', 'USE TEMP B-TREE FOR ORDER BY'],
+    endPause: ['SEARCH pause USING INTEGER PRIMARY KEY (rowid=?)'],
+    prunePauses: ['SEARCH pause USING INDEX pause_expiry (ends_at<?)'],
+    schedules: ['SEARCH schedule USING INDEX schedule_of_job (job_id=?)'],
+    currentSchedules: ['SEARCH schedule USING INDEX schedule_in_force (job_id>? AND job_id<?)'],
+    zoneTable: ['SEARCH zone_table USING PRIMARY KEY (hash=?)'],
+    dropSchedule: ['SEARCH schedule USING INDEX schedule_of_job (job_id=? AND from_time=?)'],
+    closeSchedule: ['SEARCH schedule USING INDEX schedule_in_force (job_id=?)'],
+    pruneSchedules: ['SEARCH schedule USING COVERING INDEX schedule_expiry (until_time<?)'],
+    alias: ['SEARCH alias USING PRIMARY KEY (job_id=?)'],
+    renameRuns: ['SEARCH run USING INDEX run_of_job (job_id=?)'],
+    renamePauses: ['SEARCH pause USING INDEX pause_by_end (job_id=?)'],
+    renameSchedules: ['SEARCH schedule USING INDEX schedule_of_job (job_id=?)'],
+    deleteNewest: ['SEARCH control USING PRIMARY KEY (job_id=?)'],
+    deleteState: ['SEARCH state USING PRIMARY KEY (job_id=?)'],
+    dueNotifications: ['SEARCH notification USING INDEX notification_by_try (next_try_at<?)'],
+    reserveNotification: ['SEARCH notification USING INTEGER PRIMARY KEY (rowid=?)'],
+    notification: ['SEARCH notification USING INDEX sqlite_autoindex_notification_1 (id=?)'],
+    retryNotification: ['SEARCH notification USING INTEGER PRIMARY KEY (rowid=?)'],
+    deleteNotification: ['SEARCH notification USING INDEX sqlite_autoindex_notification_1 (id=?)'],
+    cursor: ['SEARCH cursor USING INDEX sqlite_autoindex_cursor_1 (crontab=?)'],
+    plan: ['SEARCH plan USING INDEX sqlite_autoindex_plan_1 (crontab=?)'],
+    // Crontabs are few.
+    crontabs: ['SCAN plan USING COVERING INDEX sqlite_autoindex_plan_1'],
+  };
+
+  test('follow an index and sort nothing, so that they read no more as history grows', async () => {
     const file = freshFile();
     await SqliteRunStore.open(file).close();
     const database = new DatabaseSync(file);
-    const plan = database.prepare(`EXPLAIN QUERY PLAN ${STATEMENTS[name]}`).all();
+    const found = Object.entries(STATEMENTS).map(([name, sql]) => {
+      const plan = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all();
+      return [name, plan.map(({ detail }) => detail)] as const;
+    });
     database.close();
-    expect(plan.map(({ detail }) => detail)).toStrictEqual(expected);
+    // What only inserts reads nothing.
+    expect(Object.fromEntries(found.filter(([, plan]) => plan.length > 0))).toStrictEqual(plans);
   });
 });
 
@@ -181,13 +246,22 @@ describe('migrations', () => {
     'lead on from version %d and keep the runs',
     async (version) => {
       const file = freshFile();
-      const store = SqliteRunStore.open(file, { migrations: later.slice(0, version) });
-      await store.claim(claimOf());
-      await store.close();
+      mkdirSync(dirname(file));
+      const format = { applicationId: APPLICATION_ID, migrations: later.slice(0, version) };
+      const database = openDatabase(file, format, 5000);
+      database.exec(`INSERT INTO run (job_id, run_id, scheduled_time, triggered_by, status, plan_hash, created_at,
+        holds_lock, owner, attempts) VALUES ('${JOB}', '${RUN}', ${SPRING_NIGHT}, 'schedule', 'claimed', 'hash-1',
+        ${SPRING_NIGHT}, 1, '${JSON.stringify(ownerOf('token-1'))}', '[]')`);
+      database.close();
       expect(inspect(file, 'PRAGMA user_version')).toStrictEqual([{ user_version: version }]);
 
       const migrated = SqliteRunStore.open(file, { migrations: later });
-      expect((await migrated.run(JOB, RUN))?.status).toBe('claimed');
+      const { leaseUntil: _leaseUntil, ...claimed } = runOf(await new MemoryRunStore().claim(claimOf()));
+      // What an earlier version claimed had no lease, and gets one.
+      const lease = version === 1 ? { leaseUntil: SPRING_NIGHT + LEASE } : {};
+      expect(await migrated.run(JOB, RUN)).toStrictEqual({ ...claimed, ...lease });
+      const next = await migrated.claim(claimOf({ scheduledTime: SPRING_NIGHT + MINUTE }));
+      expect([next.outcome, runOf(next).blockedBy]).toStrictEqual(['closed', RUN]);
       await migrated.close();
       expect(inspect(file, 'PRAGMA user_version')).toStrictEqual([{ user_version: later.length }]);
       expect(inspect(file, 'SELECT * FROM label')).toStrictEqual([{ name: 'first', colour: null }]);
@@ -229,7 +303,7 @@ describe('a file that is no run store of this version', () => {
     const store = SqliteRunStore.open(file);
     for (let index = 0; index < 100; index += 1) {
       const claim = claimOf({ jobId: `shop/job-${index}` });
-      await Promise.all([store.claim(claim), store.finish(finishOf(claim, { output }))]);
+      await runToEnd(store, claim, { output });
     }
     await store.close();
     return file;
@@ -299,8 +373,13 @@ describe('a file that is no run store of this version', () => {
   test('is named when the damage is met later', async () => {
     const file = await storeFile();
     const bytes = readFileSync(file);
-    // Keeps the first page, which tells what the tables are.
-    writeFileSync(file, bytes.fill(0xff, 4096));
+    const database = new DatabaseSync(file);
+    const pages = database.prepare(`SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'run'`).all();
+    database.close();
+    // Keeps the pages that tell what the tables are.
+    for (const { rootpage } of pages)
+      bytes.fill(0xff, ((rootpage as number) - 1) * 4096, (rootpage as number) * 4096);
+    writeFileSync(file, bytes);
     const store = SqliteRunStore.open(file);
     await expect(store.claim(claimOf())).rejects.toMatchObject({
       name: 'StoreError',
@@ -363,7 +442,7 @@ describe('several users of one file', () => {
       ];
       const results = await Promise.all((round % 2 === 0 ? claims : claims.reverse()).map((make) => make()));
       expect(results.map(({ outcome }) => outcome)).toStrictEqual(['won', 'taken']);
-      expect(results[1]?.run).toStrictEqual(results[0]?.run);
+      expect(results.map(runOf)[1]).toStrictEqual(results.map(runOf)[0]);
     }
     await one.close();
     await two.close();
@@ -383,7 +462,7 @@ describe('several users of one file', () => {
     const store = SqliteRunStore.open(file);
     for (let round = 0; round < rounds; round += 1) {
       expect(inRound('shared', round)).toStrictEqual(['taken', 'taken', 'won']);
-      expect(inRound('locked', round)).toStrictEqual(['skipped', 'skipped', 'won']);
+      expect(inRound('locked', round)).toStrictEqual(['closed', 'closed', 'won']);
       const winner = names[outcomes.findIndex(({ shared }) => shared[round] === 'won')];
       expect((await store.run(`shop/shared-${round}`, RUN))?.owner?.token).toBe(`${winner}-${round}`);
     }

@@ -298,16 +298,12 @@ describe('logs', () => {
   test.each<[argv: string[], stdout: string, stderr: string]>([
     [
       ['queue', '2026-11-23T03:25Z'],
-      'no newline\n',
+      'no newline',
       'shop/queue 2026-11-23T03:25Z: failed, exit code 7\n(5 bytes of stdout before this are not kept)\noh\n',
     ],
     [['by-hand'], 'a\n', 'other/by-hand 2026-11-23T03:55Z#m0123: failed, by hand, SIGKILL\n'],
     [['backup'], '', 'shop/backup 2026-11-23T03:30Z: succeeded\nit wrote nothing\n'],
-    [
-      ['queue'],
-      '',
-      'shop/queue 2026-11-23T03:59Z: running\nit still runs: its output is kept when it ends\n',
-    ],
+    [['queue'], '', 'shop/queue 2026-11-23T03:59Z: running\nit still runs: `--follow` waits for more\n'],
     [
       ['queue', '2026-11-23T04:00Z'],
       '',

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { currentOwner } from '../../shared/adapters/host.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
+import { LEASE_MS } from '../../shared/core/run/lease.ts';
+import { scheduleChange } from '../../shared/core/run/schedule-history.ts';
 import { kuberCron, launch, type World } from '../support/kuber-cron.ts';
 import { planOf } from '../support/plan-of.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -242,6 +244,7 @@ describe('what is not started is exit code 125 and says why', () => {
         owner: currentOwner(token),
         concurrencyPolicy: 'forbid',
         at,
+        leaseUntil: at + LEASE_MS,
       });
     expect((await claim('2026-01-01T00:00Z', randomUUID())).outcome).toBe('won');
     const argv = ['run', ...store, '--crontab', path, 'job'];
@@ -264,7 +267,7 @@ test('a run whose process was killed is recorded as lost and keeps the job from 
   const owner = { ...currentOwner('token'), processStart: 'long ago' };
   const lost = { jobId, runId: '2026-01-01T00:00Z#mdead' };
   const claim = { ...lost, scheduledTime: 0, trigger: 'manual', planHash: 'x', owner, at: 0 } as const;
-  await opened.claim({ ...claim, concurrencyPolicy: 'forbid' });
+  await opened.claim({ ...claim, concurrencyPolicy: 'forbid', leaseUntil: LEASE_MS });
   await opened.start(lost.jobId, lost.runId, 'token', { number: 1, startedAt: 0 });
   expect((await kuberCron(['run', ...store, '--crontab', path, 'job'])).code).toBe(0);
   const { status, reason } = (await opened.run(lost.jobId, lost.runId)) ?? {};
@@ -288,7 +291,7 @@ test('without --crontab the job is that of the daemon', async () => {
   const path = join(FOLDER, 'of-daemon.sqlite');
   const opened = SqliteRunStore.open(path);
   const plan = planOf('# kuber-cron: name=job\n0 0 1 1 * echo "$KUBERCRON_RUN_ID"\n');
-  await opened.setActivePlan({ plan, hash: 'x', since: 0 });
+  await opened.setActivePlan({ plan, hash: 'x', since: 0 }, scheduleChange([], [], plan, 0));
   await opened.close();
   const { code, stdout } = await kuberCron(['run', '--store', `sqlite:${path}`, 'job']);
   expect(code).toBe(0);

@@ -553,6 +553,7 @@ describe('when a minute begins', () => {
       'KEY=***',
       'KUBERCRON_ATTEMPT=1',
       'KUBERCRON_JOB=seen',
+      expect.stringMatching(/^KUBERCRON_OWNER=[0-9a-f]{16}$/),
       `KUBERCRON_RUN_ID=shop/seen/${runId}`,
       `KUBERCRON_SCHEDULED_TIME=${time}`,
       'KUBERCRON_TRIGGER=schedule',

@@ -3,7 +3,18 @@ import type { RunStore } from '../../shared/core/run/run-store.ts';
 /** What a store does about a write: takes it, refuses it, or takes it and then says that it failed. */
 export type Fault = 'none' | 'before' | 'after';
 
-const WRITES = ['claim', 'start', 'finish', 'answer', 'release', 'setCursor', 'setActivePlan'] as const;
+const WRITES = [
+  'claim',
+  'start',
+  'extend',
+  'finish',
+  'answer',
+  'owe',
+  'endPending',
+  'release',
+  'setCursor',
+  'setActivePlan',
+] as const;
 type Write = (typeof WRITES)[number];
 
 /** Makes the writes of a run store fail when a test says so. */

@@ -1,4 +1,6 @@
 import type { DaemonEvent } from '../../container/events.ts';
+import { Janitor } from '../../container/janitor.ts';
+import type { SchedulerOptions } from '../../container/run-starter.ts';
 import { Scheduler } from '../../container/scheduler.ts';
 import type { CommandSpec } from '../../shared/core/run/ports.ts';
 import type { Owner, Run } from '../../shared/core/run/run.ts';
@@ -28,22 +30,41 @@ export class SchedulerProcess {
   readonly commands: MostlyQuickCommands;
   readonly events: DaemonEvent[] = [];
   readonly scheduler: Scheduler;
+  readonly janitor: Janitor;
+  /** Whether another process lives, as this one sees it. */
+  isAlive: (owner: Owner) => boolean | undefined = () => true;
+  /** Runs of which it ended what was left. */
+  readonly killed: Run[] = [];
   #isDead = false;
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(
-    store: RunStore,
-    clock: FakeClock,
-    secret: (name: string) => string | undefined = () => undefined,
-  ) {
+  constructor(store: RunStore, clock: FakeClock, options: Partial<SchedulerOptions> = {}) {
     this.clock = clock;
     this.owner = ownerOf(`process-${++SchedulerProcess.#count}`);
     this.commands = new MostlyQuickCommands(clock);
     this.store = this.#mortal(store);
     const emit = (event: DaemonEvent) => void this.events.push(event);
-    const ports = { store: this.store, clock, commands: this.commands, emit };
+    const ports = { store: this.store, clock, commands: this.commands, emit, random: () => 0 };
     const user = { name: 'jane', home: '/home/jane' };
-    this.scheduler = new Scheduler(ports, { owner: this.owner, user, passed: {}, secret });
+    const all = { owner: this.owner, user, passed: {}, secret: () => undefined, ...options };
+    this.scheduler = new Scheduler(ports, all);
+    this.janitor = new Janitor(
+      {
+        ...ports,
+        isAlive: (owner) => this.isAlive(owner),
+        killLeftovers: async (runs) => void this.killed.push(...runs),
+        spool: { all: () => [], remove: () => {} },
+        cleanLogs: async () => {},
+      },
+      this.scheduler,
+      options.channel,
+    );
+  }
+
+  /** What a daemon does before anything else. */
+  async recover(isAlive: (owner: Owner) => boolean | undefined): Promise<void> {
+    this.isAlive = isAlive;
+    await this.janitor.recover();
   }
 
   /** Puts a crontab named `shop` in force, tried again until the store takes it. */
@@ -67,9 +88,11 @@ export class SchedulerProcess {
 
   run(): void {
     this.#loop = this.scheduler.run();
+    void this.janitor.run();
   }
 
   async stop(): Promise<void> {
+    this.janitor.stop();
     this.scheduler.stop();
     await this.#loop;
   }
@@ -77,6 +100,7 @@ export class SchedulerProcess {
   /** Ends the process as `kill -9` does: from now on it does nothing to the store. */
   die(): void {
     this.#isDead = true;
+    this.janitor.stop();
     this.scheduler.stop();
   }
 

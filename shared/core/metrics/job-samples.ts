@@ -14,6 +14,10 @@ export interface JobFigures {
   readonly states: readonly JobState[];
   /** Runs that are not over, of any crontab. */
   readonly unfinished: readonly Pick<Run, 'jobId' | 'status'>[];
+  /** How many runs of each job are pending, by job id. */
+  readonly pending?: ReadonlyMap<string, number>;
+  /** Ids of jobs that are paused. */
+  readonly paused?: ReadonlySet<string>;
   /** By job name; without an instant for jobs that are never due. */
   readonly nextRuns: ReadonlyMap<string, EpochMs>;
 }
@@ -23,10 +27,18 @@ export interface JobFigures {
  * yet: Prometheus sees no increase in a series that begins at 1, and the first failure would go unseen. What did not
  * happen yet has no time, and what is no longer in the plan has no samples.
  */
-export function jobSamples({ crontab, jobs, states, unfinished, nextRuns }: JobFigures): Sample[] {
+export function jobSamples({
+  crontab,
+  jobs,
+  states,
+  unfinished,
+  pending,
+  paused,
+  nextRuns,
+}: JobFigures): Sample[] {
   const stateOf = new Map(states.map((state) => [state.jobId, state]));
   const running = countByJob(unfinished.filter(({ status }) => status === 'running'));
-  const pending = countByJob(unfinished.filter(({ status }) => status === 'claimed' || status === 'pending'));
+  const claimed = countByJob(unfinished.filter(({ status }) => status === 'claimed'));
   return jobs.flatMap((job) => {
     const jobId = jobIdOf(crontab, job.name);
     const { runs, attempts, last, lastSuccessAt, lastFailureAt } = stateOf.get(jobId) ?? emptyState(jobId);
@@ -35,12 +47,13 @@ export function jobSamples({ crontab, jobs, states, unfinished, nextRuns }: JobF
     return [
       ...sample('kubercron_job_info', infoOf(crontab, job), 1),
       ...sample('kubercron_job_suspended', ofJob, isSuspended ? 1 : 0),
+      ...sample('kubercron_job_paused', ofJob, paused?.has(jobId) ? 1 : 0),
       ...FINAL_STATUSES.flatMap((status) =>
         sample('kubercron_job_runs_total', { ...ofJob, status }, runs[status] ?? 0),
       ),
       ...sample('kubercron_job_attempts_total', ofJob, attempts),
       ...sample('kubercron_job_running', ofJob, running.get(jobId) ?? 0),
-      ...sample('kubercron_job_pending', ofJob, pending.get(jobId) ?? 0),
+      ...sample('kubercron_job_pending', ofJob, (pending?.get(jobId) ?? 0) + (claimed.get(jobId) ?? 0)),
       ...sample('kubercron_job_last_run_timestamp_seconds', ofJob, seconds(last?.startedAt)),
       ...sample('kubercron_job_last_success_timestamp_seconds', ofJob, seconds(lastSuccessAt)),
       ...sample('kubercron_job_last_failure_timestamp_seconds', ofJob, seconds(lastFailureAt)),

@@ -4,11 +4,15 @@ import { FINAL_STATUSES } from '../run/run.ts';
 /** Why a delivery of a transport started nothing. */
 export const DROP_REASONS = ['not-due', 'not-foreseen', 'unknown-job'] as const;
 
+/** What came of a try to send a notification. */
+export const NOTIFICATION_RESULTS = ['sent', 'retried', 'given-up'] as const;
+
 /** Labels with a closed set of values. The others are names that people gave, or come from the plan. */
 export const CLOSED_LABELS = {
   status: FINAL_STATUSES,
   reason: DROP_REASONS,
   concurrency_policy: CONCURRENCY_POLICIES,
+  result: NOTIFICATION_RESULTS,
 } as const;
 
 interface MetricSpec {
@@ -68,11 +72,29 @@ export const METRICS = {
     labels: ['crontab', 'reason'],
     help: 'Deliveries of a transport that started nothing because no run was due',
   },
+  kubercron_notifications_total: {
+    type: 'counter',
+    source: 'process',
+    labels: ['result'],
+    help: 'Tries to send a notification: sent, to be tried again, or given up',
+  },
   kubercron_job_retries_total: {
     type: 'counter',
     source: 'process',
     labels: ['crontab', 'job_name'],
     help: 'Attempts after the first of a run',
+  },
+  kubercron_job_late_runs_total: {
+    type: 'counter',
+    source: 'process',
+    labels: ['crontab', 'job_name'],
+    help: 'Runs that had not started when their `late-after` was over',
+  },
+  kubercron_job_slow_runs_total: {
+    type: 'counter',
+    source: 'process',
+    labels: ['crontab', 'job_name'],
+    help: 'Attempts that ran longer than their `slow-after`',
   },
   kubercron_job_duration_seconds: {
     type: 'histogram',
@@ -100,6 +122,12 @@ export const METRICS = {
     labels: ['crontab', 'job_name'],
     help: 'Whether the crontab suspends the job',
   },
+  kubercron_job_paused: {
+    type: 'gauge',
+    source: 'scrape',
+    labels: ['crontab', 'job_name'],
+    help: 'Whether somebody has paused the job',
+  },
   kubercron_job_runs_total: {
     type: 'counter',
     source: 'scrape',
@@ -110,7 +138,7 @@ export const METRICS = {
     type: 'counter',
     source: 'scrape',
     labels: ['crontab', 'job_name'],
-    help: 'Starts of the command by runs that are over',
+    help: 'Starts of the command that are over',
   },
   kubercron_job_running: {
     type: 'gauge',

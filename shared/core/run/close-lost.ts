@@ -1,28 +1,44 @@
+import type { PlannedJob } from '../plan/plan.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
-import type { Owner, Run } from './run.ts';
-import type { RunStore } from './run-store.ts';
+import type { LostRun } from './lease.ts';
+import { type RetryPorts, retryOf } from './retry.ts';
+import type { Finish, RunStore } from './run-store.ts';
 
-/**
- * Whether a run is lost with its owner: its command may have run, or only a person could have wanted it started.
- * A due run that is claimed and was never started is not: whoever comes next can still start it.
- *
- * @param isAlive whether an owner lives; undefined when that cannot be seen from here
- */
-export function isLost(run: Run, isAlive: (owner: Owner) => boolean | undefined): boolean {
-  if (run.owner === undefined || isAlive(run.owner) !== false) return false;
-  return run.status === 'running' || run.trigger === 'manual';
+/** The job of a lost run as it is planned now, with what decides about another attempt. */
+export interface LostJob extends RetryPorts {
+  readonly job: PlannedJob;
+  readonly channel?: string | undefined;
 }
 
-/** Records a run as lost, and so frees its job. @returns false when it was over meanwhile */
-export function closeLost(store: Pick<RunStore, 'finish'>, run: Run, at: EpochMs): Promise<boolean> {
-  const attempt = run.attempts.at(-1);
-  const end = { status: 'lost', reason: 'owner-died' } as const;
-  return store.finish({
-    jobId: run.jobId,
-    runId: run.runId,
-    token: run.owner?.token ?? '',
-    ...end,
-    ...(attempt === undefined ? {} : { attempt: { ...attempt, ...end, finishedAt: at } }),
-    at,
-  });
+/** What became of a run that was lost: undefined when it was over, or extended, meanwhile. */
+export type LostEnd = 'given-back' | Finish | undefined;
+
+/**
+ * Takes a run from an owner that is gone, and so frees its job: an attempt that ran is lost, and there may be another;
+ * a run that was only claimed is given back. A run by hand that was only claimed is lost too: nobody waits for it.
+ *
+ * @param planned undefined when nothing is known of the job any more
+ */
+export async function closeLost(
+  store: Pick<RunStore, 'finish' | 'release'>,
+  { run, reason }: LostRun,
+  planned: LostJob | undefined,
+  at: EpochMs,
+): Promise<LostEnd> {
+  const { jobId, runId, leaseUntil } = run;
+  const token = run.owner?.token ?? '';
+  if (run.status === 'claimed' && run.trigger !== 'manual') {
+    return (await store.release(jobId, runId, token, at, leaseUntil)) ? 'given-back' : undefined;
+  }
+  const started = run.status === 'running' ? run.attempts.at(-1) : undefined;
+  const attempt = started && ({ ...started, finishedAt: at, status: 'lost', reason } as const);
+  const retry = attempt && planned && retryOf(run, planned.job, attempt, at, planned);
+  const finish: Finish = {
+    ...{ jobId, runId, token, status: 'lost', reason, at },
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(typeof retry === 'object' ? { retry } : {}),
+    ...(leaseUntil === undefined ? {} : { ifLeaseUntil: leaseUntil }),
+    ...(planned?.channel === undefined ? {} : { channel: planned.channel }),
+  };
+  return (await store.finish(finish)) ? finish : undefined;
 }

@@ -1,5 +1,14 @@
+import { sha256Hex } from '../hash.ts';
 import type { PlannedJob } from '../plan/plan.ts';
-import type { Clock, CommandEnd, CommandRunner, CommandSpec, RunningCommand } from './ports.ts';
+import type {
+  Clock,
+  CommandEnd,
+  CommandLimits,
+  CommandRunner,
+  CommandSpec,
+  RunningCommand,
+} from './ports.ts';
+import { type RetryPorts, retryOf } from './retry.ts';
 import type { Attempt, FinalStatus, Reason, Run } from './run.ts';
 import { scheduledTimeText } from './run-id.ts';
 import type { Finish, RunStore } from './run-store.ts';
@@ -17,10 +26,18 @@ export interface CommandUser {
   readonly home: string;
 }
 
-export interface ExecutePorts {
+export interface ExecutePorts extends RetryPorts {
   readonly store: Pick<RunStore, 'start' | 'finish'>;
   readonly clock: Clock;
   readonly commands: CommandRunner;
+  /** Where the end of a run is kept while the store does not take it. */
+  readonly spool?: Spool | undefined;
+}
+
+/** Keeps ends of runs over the end of the process. Its calls may throw; the end is then kept in memory alone. */
+export interface Spool {
+  put(finish: Finish): void;
+  remove(finish: Finish): void;
 }
 
 export interface ExecuteOptions {
@@ -31,7 +48,13 @@ export interface ExecuteOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Aborted when the command shall end: TERM, grace, KILL; its `reason` is the run's reason. */
   readonly stop: AbortSignal;
+  /** Aborted when the executor itself ends: a store that fails is then asked for some seconds only. */
+  readonly ending: AbortSignal;
+  /** Who is told of a failure; nobody where left out. */
+  readonly channel?: string | undefined;
   readonly onStart?: (attempt: Attempt) => void;
+  /** Told once when the command runs for longer than its `slow-after`. */
+  readonly onSlow?: () => void;
   /** Told of each write that failed and is tried again. */
   readonly onStoreError?: (error: unknown) => void;
 }
@@ -39,11 +62,11 @@ export interface ExecuteOptions {
 /**
  * Runs the command of a claimed run to its end and records it. A failing command is a result, not a throw.
  *
- * A store that fails is asked again until it answers. When `stop` is aborted, a run that is not started yet stays
- * claimed.
+ * A store that fails is asked again until it answers. When `stop` or `ending` is aborted, a run that is not started yet
+ * stays claimed.
  *
  * @returns what was recorded; undefined when the run was no longer ours, or stopped, before it started
- * @throws what the store said last, when it did not take the end of the run for some seconds after `stop`
+ * @throws what the store said last, when it did not take the end of the run for some seconds after `ending`
  */
 export async function executeRun(
   run: Run,
@@ -57,18 +80,41 @@ export async function executeRun(
   const number = run.attempts.length + 1;
   const claimed: Attempt = { number, startedAt: clock.now() };
   const start = () => store.start(run.jobId, run.runId, token, claimed);
-  const isOurs = await persist(start, clock, options, 0).catch(() => false);
+  const { stop, ending, onStoreError } = options;
+  const giveUp = AbortSignal.any([stop, ending]);
+  const isOurs = await persist(start, clock, { onStoreError, giveUp }, 0).catch(() => false);
   if (!isOurs) return undefined;
 
   // Not before: a store that was asked for long makes a start late, and that must show.
   const attempt: Attempt = { number, startedAt: clock.now() };
   const command = startCommand(commands, commandSpec(run, job, number, options));
   options.onStart?.(attempt);
-  const stopped = await supervise(command, job, clock, options.stop);
+  const stopped = await supervise(command, job, clock, options);
   const end = await command.ended;
-  const finish = finishOf(run, job, attempt, end, stopped, clock);
-  await persist(() => store.finish(finish), clock, options, LAST_TRIES_MS);
+  const finish = finishOf(run, job, attempt, end, stopped, ports, options.channel);
+  await record(finish, ports, options);
   return finish;
+}
+
+/** Puts the end into the store; while that fails, it is on the disk as well. */
+async function record(
+  finish: Finish,
+  { store, clock, spool }: ExecutePorts,
+  options: ExecuteOptions,
+): Promise<void> {
+  let isSpooled = false;
+  const onStoreError = (error: unknown) => {
+    options.onStoreError?.(error);
+    if (isSpooled) return;
+    try {
+      spool?.put(finish);
+      isSpooled = true;
+    } catch (problem) {
+      options.onStoreError?.(problem);
+    }
+  };
+  await persist(() => store.finish(finish), clock, { onStoreError, giveUp: options.ending }, LAST_TRIES_MS);
+  if (isSpooled) spool?.remove(finish);
 }
 
 /** A runner that throws would leave a run that never ends. */
@@ -87,13 +133,13 @@ const RETRY_WRITE_MS = { first: 250, longest: 30_000 };
 /**
  * A write that must not be given up: the token makes a repetition harmless when the first one did arrive.
  *
- * @param patienceMs how long it is still tried after `stop`
+ * @param patienceMs how long it is still tried after `giveUp`
  * @throws the last error when that is over
  */
 async function persist<T>(
   write: () => Promise<T>,
   clock: Clock,
-  { onStoreError, stop }: Pick<ExecuteOptions, 'onStoreError' | 'stop'>,
+  { onStoreError, giveUp }: Pick<ExecuteOptions, 'onStoreError'> & { readonly giveUp: AbortSignal },
   patienceMs: number,
 ): Promise<T> {
   let stoppedAt: number | undefined;
@@ -102,11 +148,11 @@ async function persist<T>(
       return await write();
     } catch (error) {
       onStoreError?.(error);
-      if (stop.aborted) {
+      if (giveUp.aborted) {
         stoppedAt ??= clock.monotonic();
         if (clock.monotonic() - stoppedAt >= patienceMs) throw error;
         await clock.sleep(RETRY_WRITE_MS.first);
-      } else await clock.sleep(wait, stop);
+      } else await clock.sleep(wait, giveUp);
     }
   }
 }
@@ -116,11 +162,14 @@ async function supervise(
   command: RunningCommand,
   job: PlannedJob,
   clock: Clock,
-  stop: AbortSignal,
+  { stop, onSlow }: Pick<ExecuteOptions, 'stop' | 'onSlow'>,
 ): Promise<Reason | undefined> {
-  const { timeout } = job.options;
+  const { timeout, 'slow-after': slowAfter } = job.options;
   const over = new AbortController();
   const ended = command.ended.then(() => undefined);
+  if (slowAfter !== undefined && onSlow !== undefined) {
+    void clock.sleep(slowAfter, over.signal).then(() => over.signal.aborted || onSlow());
+  }
   const limit =
     timeout === undefined ? [] : [clock.sleep(timeout, over.signal).then((): Reason => 'timeout')];
   const reason = await Promise.race([ended, ...limit, aborted(stop, over.signal)]);
@@ -150,9 +199,10 @@ function finishOf(
   attempt: Attempt,
   end: CommandEnd,
   stopped: Reason | undefined,
-  clock: Clock,
+  ports: ExecutePorts,
+  channel: string | undefined,
 ): Finish {
-  const at = clock.now();
+  const at = ports.clock.now();
   const [status, reason] = verdict(end, job, stopped);
   const finished: Attempt = {
     ...attempt,
@@ -162,6 +212,7 @@ function finishOf(
     ...(end.kind === 'signalled' ? { signal: end.signal } : { exitCode: end.exitCode }),
     ...(end.kind === 'not-started' ? { error: end.error } : {}),
   };
+  const retry = retryOf(run, job, { number: attempt.number, status, reason }, at, ports);
   return {
     jobId: run.jobId,
     runId: run.runId,
@@ -170,13 +221,18 @@ function finishOf(
     ...(reason === undefined ? {} : { reason }),
     attempt: finished,
     ...(end.kind === 'not-started' || end.output === undefined ? {} : { output: end.output }),
+    ...(typeof retry === 'string' ? {} : { retry }),
+    ...(channel === undefined ? {} : { channel }),
     at,
   };
 }
 
 function verdict(end: CommandEnd, job: PlannedJob, stopped: Reason | undefined): [FinalStatus, Reason?] {
-  if (stopped !== undefined) return [stopped === 'timeout' ? 'timed-out' : 'cancelled', stopped];
+  if (stopped === 'timeout') return ['timed-out', stopped];
+  if (stopped !== undefined) return [stopped === 'lease-lost' ? 'lost' : 'cancelled', stopped];
   if (end.kind === 'not-started') return ['failed', 'not-started'];
+  // Whatever the exit code: that of a pipeline is its last command's, and we have killed another.
+  if (end.exceeded !== undefined) return ['failed', end.exceeded];
   if (end.kind === 'signalled') return ['failed', 'signal'];
   const successes = job.options['success-exit-codes'] ?? [0];
   return successes.includes(end.exitCode) ? ['succeeded'] : ['failed', 'exit-code'];
@@ -184,6 +240,16 @@ function verdict(end: CommandEnd, job: PlannedJob, stopped: Reason | undefined):
 
 /** Debian's cron gives this to a command that sets no PATH. */
 const DEFAULT_PATH = '/usr/bin:/bin';
+
+/** How a command and what it leaves behind name their run. */
+export function runIdText({ jobId, runId }: Pick<Run, 'jobId' | 'runId'>): string {
+  return `${jobId}/${runId}`;
+}
+
+/** What tells the commands of one owner from those of any other, and proves no claim. */
+export function ownerMark(token: string): string {
+  return sha256Hex(token).slice(0, 16);
+}
 
 /** Everything that a command sees; the same on every target. @see docs/crontab-format.md */
 export function commandSpec(
@@ -202,10 +268,16 @@ export function commandSpec(
     LOGNAME: user.name,
     USER: user.name,
     KUBERCRON_JOB: job.name,
-    KUBERCRON_RUN_ID: `${run.jobId}/${run.runId}`,
+    KUBERCRON_RUN_ID: runIdText(run),
+    KUBERCRON_OWNER: ownerMark(run.owner?.token ?? ''),
     KUBERCRON_SCHEDULED_TIME: scheduledTimeText(run.scheduledTime),
     KUBERCRON_ATTEMPT: String(attemptNumber),
     KUBERCRON_TRIGGER: run.trigger,
+  };
+  const { memory: memoryBytes, 'cpu-time': cpuTimeMs } = job.options;
+  const limits: CommandLimits = {
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(cpuTimeMs === undefined ? {} : { cpuTimeMs }),
   };
   return {
     shell: environment.SHELL as string,
@@ -214,5 +286,7 @@ export function commandSpec(
     environment,
     directory: environment.HOME as string,
     masked: Object.values(secrets),
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
+    log: { jobId: run.jobId, runId: run.runId, attempt: attemptNumber },
   };
 }

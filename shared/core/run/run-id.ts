@@ -27,6 +27,11 @@ export function dueRunId(scheduledTime: EpochMs): string {
   return scheduledTimeText(scheduledTime);
 }
 
+/** Id of a row that answers for the due instants from one on: never that of a due run. */
+export function spanId(from: EpochMs): string {
+  return `${scheduledTimeText(from)}..`;
+}
+
 /** Id of a run by hand: never that of a due run. */
 export function manualRunId(now: EpochMs, token: string): string {
   return `${scheduledTimeText(now)}#m${token.replaceAll('-', '').slice(0, 12)}`;

@@ -1,8 +1,24 @@
 import type { ConcurrencyPolicy } from '../crontab/options.ts';
+import type { NotificationQueue } from '../notify/notification.ts';
 import type { SchedulePlan } from '../plan/plan.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
 import type { JobState } from './job-state.ts';
-import type { Attempt, FinalStatus, Owner, Reason, Run, RunOutput, Trigger } from './run.ts';
+import type { PauseInterval, Resumption } from './pause.ts';
+import type {
+  Attempt,
+  FinalStatus,
+  OperatorRequest,
+  Owner,
+  PendingCause,
+  Reason,
+  Run,
+  RunOutput,
+  Trigger,
+} from './run.ts';
+import type { ScheduleChange, ScheduleInterval } from './schedule-history.ts';
+
+/** What names a run. */
+export type RunKey = Pick<Run, 'jobId' | 'runId'>;
 
 /** A wish to start a run. */
 export interface Claim {
@@ -15,16 +31,27 @@ export interface Claim {
   readonly concurrencyPolicy: ConcurrencyPolicy;
   /** When the claim is made. */
   readonly at: EpochMs;
+  readonly leaseUntil: EpochMs;
+  /** It is not started later; without it, there is no limit. */
+  readonly startBy?: EpochMs;
+  /** Whether runs that are owed come one after the other and none is left out: `catch-up=all`. */
+  readonly isInOrder?: boolean;
+  /** Channel that is told when the claim closes a run as missed. */
+  readonly channel?: string;
 }
 
 export type ClaimResult =
   | { readonly outcome: 'won'; readonly run: Run }
   /** Somebody else has, or had, this very run. */
   | { readonly outcome: 'taken'; readonly run: Run }
-  /** Closed by this claim as `skipped`: another run of the job holds the lock, or a newer one started before. */
-  | { readonly outcome: 'skipped'; readonly run: Run };
+  /** Over by this claim: another run is in the way, or it is too late, or the job is paused. */
+  | { readonly outcome: 'closed'; readonly run: Run }
+  /** Pending, by this claim or before: it is to be claimed again later. */
+  | { readonly outcome: 'waiting'; readonly run: Run }
+  /** The job was paused at the scheduled time: the pause answers for it, and there is no row. */
+  | { readonly outcome: 'paused' };
 
-/** How an attempt, and with it the run, ended. */
+/** How an attempt, and with it most often the run, ended. */
 export interface Finish {
   readonly jobId: string;
   readonly runId: string;
@@ -35,6 +62,12 @@ export interface Finish {
   readonly attempt?: Attempt;
   /** Kept with the attempt, and only with one. */
   readonly output?: RunOutput;
+  /** Another attempt: the run is then pending, not over. */
+  readonly retry?: { readonly notBefore: EpochMs; readonly startBy?: EpochMs };
+  /** Only while the lease is this one: whoever takes a run from its owner must have seen that it is not extended. */
+  readonly ifLeaseUntil?: EpochMs;
+  /** Channel that is told of a failure, and of the first success after it. */
+  readonly channel?: string;
   readonly at: EpochMs;
 }
 
@@ -48,7 +81,49 @@ export interface Answer {
   readonly planHash: string;
   readonly status: 'skipped' | 'missed';
   readonly reason: Reason;
+  readonly channel?: string;
   readonly at: EpochMs;
+}
+
+/** A run that is to be started by whoever looks next. */
+export interface Owed {
+  readonly jobId: string;
+  readonly runId: string;
+  readonly scheduledTime: EpochMs;
+  readonly trigger: Trigger;
+  readonly planHash: string;
+  readonly cause: PendingCause;
+  readonly notBefore: EpochMs;
+  readonly startBy?: EpochMs;
+  readonly maxActiveRuns?: number;
+  readonly request?: OperatorRequest;
+  readonly at: EpochMs;
+}
+
+/** The end of a pending run that is not started any more. */
+export interface PendingEnd extends RunKey {
+  readonly reason: Reason;
+  readonly channel?: string;
+  readonly at: EpochMs;
+}
+
+/** A final run that shall have another attempt. */
+export interface Reopening extends RunKey {
+  readonly request: OperatorRequest;
+  readonly notBefore: EpochMs;
+  readonly startBy?: EpochMs;
+  readonly maxActiveRuns?: number;
+}
+
+/** What became of a request to a run; `run` is as it is now. */
+export type RequestResult =
+  | { readonly outcome: 'done' | 'requested' | 'not-possible'; readonly run: Run }
+  | { readonly outcome: 'unknown' };
+
+/** An owner's hold on a run, extended. */
+export interface Lease {
+  /** The run shall end: its owner stops the command. */
+  readonly cancelRequest?: OperatorRequest;
 }
 
 /** The plan that a crontab ran by last, and since when. */
@@ -68,56 +143,82 @@ export interface RunQuery {
 }
 
 /**
- * Where runs are kept. Every write is atomic and durable when its promise resolves. Reads are up to date by key;
- * lists may lag.
+ * Where runs are kept. Every write is atomic and durable when its promise resolves, and may be repeated: who lost an
+ * answer asks again. Reads are up to date by key; lists may lag. The rules stand in `run-transitions.ts`.
  */
-export interface RunStore {
+export interface RunStore extends NotificationQueue {
   /**
-   * Creates the run as `claimed` under the claim's owner, unless it exists, or, but for policy `allow`, another run
-   * of the job is claimed or running or a newer due instant has started: then it is created `skipped`. A repeated
-   * claim with the same token wins again. Runs by hand obey the lock and do not count as newest.
+   * Creates the run as `claimed` under the claim's owner, or claims it when it is pending and its time has come. But
+   * for policy `allow`, no other run of the job may be claimed or running, and no newer due instant may have started.
+   * What stands in the way decides whether the run is closed or waits; under `replace` the run in the way is asked to
+   * end. A claim that is won, or waits, closes older pending runs of the job that it makes pointless.
    *
-   * A run that is claimed under `allow` keeps no other run of the job from starting, and is not closed for a newer
-   * one, but counts as newest. Where both hold, the reason is `superseded`, not `overlap`.
+   * Runs by hand obey the lock, but neither pauses nor the order of instants. A run that is claimed under `allow`
+   * keeps no other from starting.
    */
   claim(claim: Claim): Promise<ClaimResult>;
-  /**
-   * `claimed` to `running`, right before the command is started; the same again when asked again. False when the run is no longer
-   * the owner's.
-   */
+  /** `claimed` to `running`, right before the command is started. False when the run is no longer the owner's. */
   start(jobId: string, runId: string, token: string, attempt: Attempt): Promise<boolean>;
-  /** Ends the run: state, counters, output and lock in one write. False when the run is no longer the owner's. */
+  /** Extends the lease of a run that is claimed or running. Undefined when it is no longer the owner's. */
+  extend(jobId: string, runId: string, token: string, leaseUntil: EpochMs): Promise<Lease | undefined>;
+  /** Ends an attempt: state, counters, output, lock and message in one write. False when it is no longer the owner's. */
   finish(finish: Finish): Promise<boolean>;
-  /** Creates a final run for an instant that was not started, and counts it. Nothing when the run exists. */
+  /**
+   * Creates a final run for an instant that was not started, or for a stretch of them, and counts it. Nothing when the
+   * run exists; a stretch that begins where one does is one with it.
+   */
   answer(answer: Answer): Promise<void>;
-  /** Gives a claimed run back: it is removed as if it had never been claimed, and its lock is free. */
-  release(jobId: string, runId: string, token: string): Promise<boolean>;
+  /** Creates a pending run. False when the run exists. */
+  owe(owed: Owed): Promise<boolean>;
+  /** Ends a pending run: with the status of its last attempt, or as skipped, missed or cancelled. False when it is not pending. */
+  endPending(end: PendingEnd): Promise<boolean>;
+  /** Gives a claimed run back: it is pending, at no cost of an attempt. */
+  release(jobId: string, runId: string, token: string, at: EpochMs, ifLeaseUntil?: EpochMs): Promise<boolean>;
+
+  /** Cancels a run that is not started (`done`), or asks the owner of a running one to stop it (`requested`). */
+  cancel(key: RunKey, request: OperatorRequest): Promise<RequestResult>;
+  /** Makes a final run pending again. */
+  reopen(reopening: Reopening): Promise<RequestResult>;
+  /** Begins a pause, unless one is in force then. @returns the one that is in force */
+  pause(pause: PauseInterval): Promise<PauseInterval>;
+  /** Ends the pause that is in force. @returns it; undefined when there is none */
+  resume(jobId: string, resumption: Resumption): Promise<PauseInterval | undefined>;
 
   run(jobId: string, runId: string): Promise<Run | undefined>;
   runs(query: RunQuery): Promise<readonly Run[]>;
+  /** The row that answers for a stretch of due instants, if one holds this instant. */
+  spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined>;
   output(jobId: string, runId: string, attempt: number): Promise<RunOutput | undefined>;
   /** All runs that are claimed or running, by job and then in the order of their creation. */
   unfinished(): Promise<readonly Run[]>;
+  /**
+   * Pending runs whose time has come, by scheduled time; at most `limit`. Of each job and cause the oldest one only: a
+   * long backlog of one job must not hide the others, and is looked at as it gets shorter.
+   */
+  pending(now: EpochMs, limit: number): Promise<readonly Run[]>;
+  /** All pending runs of a crontab's jobs by job: how many there are. */
+  pendingCounts(crontab: string): Promise<ReadonlyMap<string, number>>;
   /** Counters and last figures of all jobs that ever ran in a crontab, by job. */
   states(crontab: string): Promise<readonly JobState[]>;
+  /** Pauses of a job, oldest first. */
+  pauses(jobId: string): Promise<readonly PauseInterval[]>;
+  /** Pauses of a crontab's jobs that are in force at an instant, by job. */
+  pausesAt(crontab: string, instant: EpochMs): Promise<readonly PauseInterval[]>;
+  /** What a job's schedule was, oldest first. */
+  schedules(jobId: string): Promise<readonly ScheduleInterval[]>;
+  /** The schedules of a crontab's jobs that are in force, by job. */
+  currentSchedules(crontab: string): Promise<readonly ScheduleInterval[]>;
 
   /** Newest minute that a crontab's daemon has handled. */
   cursor(crontab: string): Promise<EpochMs | undefined>;
   setCursor(crontab: string, cursor: EpochMs): Promise<void>;
   activePlan(crontab: string): Promise<ActivePlan | undefined>;
-  setActivePlan(active: ActivePlan): Promise<void>;
+  /** Puts a plan in force, with what it changes in the history of schedules and the names of jobs, in one write. */
+  setActivePlan(active: ActivePlan, change: ScheduleChange): Promise<void>;
   /** Names of crontabs with an active plan, sorted. */
   crontabs(): Promise<readonly string[]>;
 
   /** Deletes final runs whose retention is over with their outputs, oldest first, at most `limit`. @returns how many */
   prune(now: EpochMs, limit: number): Promise<number>;
   close(): Promise<void>;
-}
-
-/** How long final runs are kept: successes and skips, and everything else. Milliseconds. */
-export const RETENTION_MS = { success: 30 * 86_400_000, failure: 90 * 86_400_000 } as const;
-
-export function expiryOf(status: FinalStatus, finishedAt: EpochMs): EpochMs {
-  const isQuiet = status === 'succeeded' || status === 'skipped';
-  return finishedAt + (isQuiet ? RETENTION_MS.success : RETENTION_MS.failure);
 }

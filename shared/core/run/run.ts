@@ -31,6 +31,16 @@ export function isFinal(status: RunStatus): status is FinalStatus {
   return (FINAL_STATUSES as readonly RunStatus[]).includes(status);
 }
 
+/** Why a pending run is not started yet, or was not when it was first handled. */
+export const PENDING_CAUSES = {
+  retry: 'an attempt failed, and there is another',
+  'catch-up': 'it is owed from a downtime',
+  replace: 'it takes the place of a run that is being stopped',
+  requested: 'somebody asked for it',
+  'given-back': 'the process that was to start it could not',
+} as const;
+export type PendingCause = keyof typeof PENDING_CAUSES;
+
 /** Why a run exists. */
 export const TRIGGERS = ['schedule', 'manual', 'catch-up', 'backfill'] as const;
 export type Trigger = (typeof TRIGGERS)[number];
@@ -41,14 +51,22 @@ export const REASONS = {
   signal: 'a signal ended the command',
   timeout: 'the command ran longer than its timeout',
   'not-started': 'the command could not be started',
+  memory: 'the command used more memory than it may',
+  'cpu-time': 'the command used more CPU time than it may',
   overlap: 'the previous run was still running',
   superseded: 'a later run took its place',
+  replaced: 'a later run took its place while it ran',
+  paused: 'the job was paused',
+  suspended: 'the crontab suspends the job',
   'too-late': 'its starting deadline was over',
   'catch-up-none': 'runs of a downtime are not made up for',
   removed: 'the job is no longer in the crontab',
   'owner-died': 'the process that ran it ended without a word',
+  'lease-expired': 'the process that ran it gave no sign of life',
+  'lease-lost': 'the process that ran it could not reach the run store, and stopped it',
   'daemon-stopped': 'the daemon was stopped while it ran',
   requested: 'somebody asked for it',
+  'dry-run': 'it would have started; a dry run starts nothing',
 } as const;
 export type Reason = keyof typeof REASONS;
 
@@ -79,6 +97,16 @@ export interface Attempt {
   readonly error?: string;
 }
 
+/** What a person, or a later run, asked of a run. */
+export interface OperatorRequest {
+  readonly verb: 'cancel' | 'replace' | 'retry' | 'backfill';
+  /** User and host, or the id of the run that replaces it. */
+  readonly by: string;
+  readonly at: EpochMs;
+  /** In their words. */
+  readonly why?: string;
+}
+
 /** One due execution of a job: the triple (crontab, job, scheduledTime), or a run by hand or at a start. */
 export interface Run {
   /** `<crontab>/<job name>` */
@@ -97,8 +125,22 @@ export interface Run {
   readonly planHash: string;
   readonly createdAt: EpochMs;
   readonly finishedAt?: EpochMs;
+  /** Of a run that is pending, or was. */
+  readonly cause?: PendingCause;
+  /** Of a pending run: it is not started earlier. */
+  readonly notBefore?: EpochMs;
+  /** It is not started later; without it, there is no limit. */
+  readonly startBy?: EpochMs;
+  /** Of a backfill: how many of its job may be under way at once. */
+  readonly maxActiveRuns?: number;
   /** Of a run that is claimed or running. */
   readonly owner?: Owner;
+  /** Of a run that is claimed or running: its owner has to extend it before this. */
+  readonly leaseUntil?: EpochMs;
+  /** Of a running run that shall end. */
+  readonly cancelRequest?: OperatorRequest;
+  /** Everything that people asked of it, oldest first. */
+  readonly requests?: readonly OperatorRequest[];
   readonly attempts: readonly Attempt[];
 }
 

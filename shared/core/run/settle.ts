@@ -1,14 +1,20 @@
 import type { CatchUpPolicy } from '../crontab/options.ts';
 import { dueInstants, nextDue, previousDue, type Timetable } from '../schedule/due.ts';
 import { type EpochMs, MINUTE_MS } from '../schedule/zone-table.ts';
+import { type PauseInterval, type Stretch, withoutPauses } from './pause.ts';
 import { type Reason, startBy, type Trigger } from './run.ts';
 
 /** Started within this after its time, a run is on time, and no catch-up rule asks about it. Milliseconds. */
 export const ON_TIME_MS = MINUTE_MS;
 
+/** Owed runs of one job that are put into the store at once. */
+const MOST_OWED = 1000;
+
 export interface SettlePolicy {
   readonly catchUp: CatchUpPolicy;
   readonly startingDeadlineMs?: number | undefined;
+  /** Pauses of the job: they answer for what was due in them. */
+  readonly pauses?: readonly PauseInterval[] | undefined;
 }
 
 /** Due instants that get one answer: a single one, or all from `spanFrom` to `instant`. */
@@ -21,37 +27,53 @@ export interface Missed {
 /** What becomes of the due instants of a stretch of time. */
 export interface Settlement {
   readonly start?: { readonly instant: EpochMs; readonly trigger: Trigger };
+  /** Instants that are started one after the other, oldest first. */
+  readonly owed: readonly EpochMs[];
   /** Instants that are not started any more. */
   readonly missed: readonly Missed[];
+  /** How far this goes: less than to the end when more is owed than is put into the store at once. */
+  readonly until: EpochMs;
 }
 
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * Answers every due instant of a job in (after, now]: the newest is started if it still may be, the others are missed.
- * The work is bounded however long the stretch.
+ * Answers every due instant of a job in (after, now]: what may still be started, by its rule of catch-up, and what is
+ * missed. The work is bounded however long the stretch.
  */
 export function settle(
   timetable: Timetable,
   after: EpochMs,
   now: EpochMs,
-  { catchUp, startingDeadlineMs }: SettlePolicy,
+  { catchUp, startingDeadlineMs, pauses = [] }: SettlePolicy,
 ): Settlement {
-  const newest = previousDue(timetable, now + 1);
-  if (newest === undefined || newest <= after) return { missed: [] };
+  const due = new DueStretches(timetable, withoutPauses([after + 1, now], pauses));
+  const newest = due.last;
+  if (newest === undefined) return { owed: [], missed: [], until: now };
   const aliveFrom = Math.max(after + 1, firstAlive(timetable, after, now, startingDeadlineMs));
-  const missed = span(timetable, after, aliveFrom - 1, 'too-late');
-  if (newest < aliveFrom) return { missed };
-  const isOnTime = now - newest < ON_TIME_MS;
-  if (catchUp === 'none') {
-    const notMadeUp = span(timetable, aliveFrom - 1, isOnTime ? newest - 1 : newest, 'catch-up-none');
-    if (!isOnTime) return { missed: [...missed, ...notMadeUp] };
-    return { start: { instant: newest, trigger: 'schedule' }, missed: [...missed, ...notMadeUp] };
+  const tooLate = due.spans(after + 1, aliveFrom - 1, 'too-late');
+  if (newest < aliveFrom) return { owed: [], missed: tooLate, until: now };
+  const onTime = now - newest < ON_TIME_MS ? newest : undefined;
+  const start = { instant: newest, trigger: onTime === undefined ? 'catch-up' : 'schedule' } as const;
+  switch (catchUp) {
+    case 'none': {
+      const notMadeUp = due.spans(aliveFrom, onTime === undefined ? newest : newest - 1, 'catch-up-none');
+      const missed = [...tooLate, ...notMadeUp];
+      return { ...(onTime === undefined ? {} : { start }), owed: [], missed, until: now };
+    }
+    case 'once': {
+      const missed = [...tooLate, ...due.spans(aliveFrom, newest - 1, 'superseded')];
+      return { start, owed: [], missed, until: now };
+    }
+    case 'all': {
+      const owed = due.instants(aliveFrom, onTime === undefined ? newest : newest - 1, MOST_OWED + 1);
+      if (owed.length > MOST_OWED) {
+        const first = owed.slice(0, MOST_OWED);
+        return { owed: first, missed: tooLate, until: first.at(-1) as EpochMs };
+      }
+      return { ...(onTime === undefined ? {} : { start }), owed, missed: tooLate, until: now };
+    }
   }
-  return {
-    start: { instant: newest, trigger: isOnTime ? 'schedule' : 'catch-up' },
-    missed: [...missed, ...span(timetable, aliveFrom - 1, newest - 1, 'superseded')],
-  };
 }
 
 /** The first instant after `after` of which a due run may still be started now. */
@@ -68,10 +90,49 @@ function firstAlive(
   return now + 1;
 }
 
-/** One answer for the due instants in (after, until], if there are any. */
-function span(timetable: Timetable, after: EpochMs, until: EpochMs, reason: Reason): Missed[] {
-  const first = nextDue(timetable, after);
-  if (first === undefined || first > until) return [];
-  const last = previousDue(timetable, until + 1) ?? first;
-  return [{ instant: last, ...(last === first ? {} : { spanFrom: first }), reason }];
+/** The due instants of a job in the stretches of time in which it owes any. */
+class DueStretches {
+  readonly #timetable: Timetable;
+  readonly #stretches: readonly Stretch[];
+
+  constructor(timetable: Timetable, stretches: readonly Stretch[]) {
+    this.#timetable = timetable;
+    this.#stretches = stretches;
+  }
+
+  get last(): EpochMs | undefined {
+    for (const [from, to] of [...this.#stretches].reverse()) {
+      const instant = previousDue(this.#timetable, to + 1);
+      if (instant !== undefined && instant >= from) return instant;
+    }
+    return undefined;
+  }
+
+  /** One answer for the due instants of each stretch, between two instants, both included. */
+  spans(from: EpochMs, to: EpochMs, reason: Reason): Missed[] {
+    return this.#between(from, to).flatMap(([start, end]): Missed[] => {
+      const first = nextDue(this.#timetable, start - 1);
+      if (first === undefined || first > end) return [];
+      const last = previousDue(this.#timetable, end + 1) ?? first;
+      return [{ instant: last, ...(last === first ? {} : { spanFrom: first }), reason }];
+    });
+  }
+
+  /** The first due instants between two, both included. */
+  instants(from: EpochMs, to: EpochMs, limit: number): EpochMs[] {
+    const found: EpochMs[] = [];
+    for (const [start, end] of this.#between(from, to)) {
+      for (const instant of dueInstants(this.#timetable, start - 1, end)) {
+        if (found.length === limit) return found;
+        found.push(instant);
+      }
+    }
+    return found;
+  }
+
+  #between(from: EpochMs, to: EpochMs): Stretch[] {
+    return this.#stretches
+      .map(([start, end]): Stretch => [Math.max(start, from), Math.min(end, to)])
+      .filter(([start, end]) => start <= end);
+  }
 }

@@ -33,6 +33,7 @@ function figures(input: Partial<JobFigures>): Record<string, number> {
 const ZEROS = {
   'info backup 30 2 * * * Europe/Berlin forbid': 1,
   'suspended backup': 0,
+  'paused backup': 0,
   'runs_total backup succeeded': 0,
   'runs_total backup failed': 0,
   'runs_total backup timed-out': 0,
@@ -104,14 +105,26 @@ describe('samples of jobs', () => {
       { jobId: 'main/backup', status: 'running' },
       { jobId: 'main/backup', status: 'running' },
       { jobId: 'main/backup', status: 'claimed' },
-      { jobId: 'main/backup', status: 'pending' },
-      { jobId: 'main/backup', status: 'pending' },
       { jobId: 'other/backup', status: 'running' },
     ] as const;
-    expect(figures({ jobs: [plannedJob('backup')], unfinished })).toEqual({
+    const pending = new Map([
+      ['main/backup', 2],
+      ['other/backup', 7],
+    ]);
+    expect(figures({ jobs: [plannedJob('backup')], unfinished, pending })).toEqual({
       ...ZEROS,
       'running backup': 2,
       'pending backup': 3,
+    });
+  });
+
+  test('a job that is paused says so, and is due as before', () => {
+    const nextRuns = new Map([['backup', 60 * SECOND]]);
+    const paused = new Set(['main/backup']);
+    expect(figures({ jobs: [plannedJob('backup')], nextRuns, paused })).toEqual({
+      ...ZEROS,
+      'paused backup': 1,
+      'next_run_timestamp_seconds backup': 60,
     });
   });
 

@@ -5,6 +5,7 @@ import {
   type ExecuteOptions,
   executeRun,
   GRACE_MS,
+  ownerMark,
 } from '../../../shared/core/run/execute-run.ts';
 import type { CommandEnd, CommandSpec } from '../../../shared/core/run/ports.ts';
 import type { Attempt, Run, RunOutput } from '../../../shared/core/run/run.ts';
@@ -59,12 +60,30 @@ class MemoryStore {
   }
 }
 
+const NO_RETRY = { random: () => 0, nextDue: () => undefined };
+
+/** Keeps what is put into it, and everything that it was told. */
+class MemorySpool {
+  readonly told: string[] = [];
+  isFull = false;
+
+  put({ runId }: Finish): void {
+    if (this.isFull) throw new Error('no space is left');
+    this.told.push(`put ${runId}`);
+  }
+
+  remove({ runId }: Finish): void {
+    this.told.push(`remove ${runId}`);
+  }
+}
+
 /** A run under way, with everything that it can be asked and told. */
 function begin(
   job: PlannedJob,
   run: Run = claimed,
   options: Partial<ExecuteOptions> = {},
   store = new MemoryStore(),
+  spool = new MemorySpool(),
 ) {
   const clock = new FakeClock(NOW);
   const commands = new FakeCommands(clock);
@@ -72,16 +91,17 @@ function begin(
   const result = executeRun(
     run,
     job,
-    { store, clock, commands },
+    { store, clock, commands, random: () => 0.5, nextDue: () => undefined, spool },
     {
       user: { name: 'jane', home: '/home/jane' },
       passed: {},
       secrets: {},
       stop: stop.signal,
+      ending: stop.signal,
       ...options,
     },
   );
-  return { clock, commands, store, stop, result };
+  return { clock, commands, store, spool, stop, result };
 }
 
 async function commandOf({ commands }: { readonly commands: FakeCommands }): Promise<FakeCommand> {
@@ -194,8 +214,8 @@ describe('before a command starts', () => {
       },
     };
     const stop = new AbortController().signal;
-    const options = { user: { name: 'jane', home: '/' }, passed: {}, secrets: {}, stop };
-    const finish = await executeRun(claimed, backup(), { store, clock, commands }, options);
+    const options = { user: { name: 'jane', home: '/' }, passed: {}, secrets: {}, stop, ending: stop };
+    const finish = await executeRun(claimed, backup(), { store, clock, commands, ...NO_RETRY }, options);
     expect([finish?.status, finish?.reason, finish?.attempt?.error]).toEqual([
       'failed',
       'not-started',
@@ -400,6 +420,100 @@ describe('a command that somebody stops', () => {
   });
 });
 
+describe('the end of a run that the store does not take', () => {
+  test.each<[what: string, failures: number, isFull: boolean, told: string[], errors: number]>([
+    ['is in the spool until it does', 3, false, ['put 2026-03-29T01:30Z', 'remove 2026-03-29T01:30Z'], 3],
+    ['is never there when it does at once', 0, false, [], 0],
+    ['is kept in memory when the spool is full, and that is said each time', 2, true, [], 4],
+  ])('%s', async (_what, failures, isFull, told, errors) => {
+    const spool = new MemorySpool();
+    spool.isFull = isFull;
+    let said = 0;
+    const onStoreError = () => void said++;
+    const run = begin(backup(), claimed, { onStoreError }, new MemoryStore(), spool);
+    const command = await commandOf(run);
+    run.store.failures = failures;
+    command.end({ kind: 'exited', exitCode: 0 });
+    await run.clock.advance(MINUTE);
+    expect((await run.result)?.status).toBe('succeeded');
+    expect([spool.told, said]).toEqual([told, errors]);
+  });
+});
+
+describe('another attempt', () => {
+  const RETRIES = 'retries=2 backoff=90s..90s';
+  const notBefore = NOW + 90_000;
+  const RETRY = { notBefore, startBy: notBefore + 60 * MINUTE };
+  test.each<[what: string, options: string, end: CommandEnd, retry: Finish['retry']]>([
+    ['follows a failure', RETRIES, { kind: 'exited', exitCode: 1 }, RETRY],
+    ['follows a signal', RETRIES, { kind: 'signalled', signal: 'SIGSEGV' }, RETRY],
+    ['follows a start that failed', RETRIES, { kind: 'not-started', exitCode: 127, error: 'x' }, RETRY],
+    ['does not follow a success', RETRIES, { kind: 'exited', exitCode: 0 }, undefined],
+    ['does not follow where there is none', '', { kind: 'exited', exitCode: 1 }, undefined],
+  ])('%s', async (_what, options, end, retry) => {
+    const run = begin(backup(options));
+    (await commandOf(run)).end(end);
+    expect((await run.result)?.retry).toEqual(retry);
+  });
+
+  test('is numbered after those before it', async () => {
+    const before: Attempt = { number: 1, startedAt: NOW - MINUTE, finishedAt: NOW, status: 'failed' };
+    const run = begin(backup(RETRIES), { ...claimed, attempts: [before] });
+    const command = await commandOf(run);
+    expect(command.spec.environment.KUBERCRON_ATTEMPT).toBe('2');
+    command.end({ kind: 'exited', exitCode: 0 });
+    expect((await run.result)?.attempt?.number).toBe(2);
+  });
+});
+
+describe('a limit', () => {
+  test.each<[what: string, end: CommandEnd, verdict: Partial<Finish>]>([
+    [
+      'that ended the command is the reason',
+      { kind: 'signalled', signal: 'SIGKILL', exceeded: 'memory' },
+      { status: 'failed', reason: 'memory' },
+    ],
+    [
+      'that ended a part of it is the reason',
+      { kind: 'exited', exitCode: 137, exceeded: 'cpu-time' },
+      { status: 'failed', reason: 'cpu-time' },
+    ],
+    [
+      'that ended a part of it is the reason, although the last part went well',
+      { kind: 'exited', exitCode: 0, exceeded: 'memory' },
+      { status: 'failed', reason: 'memory' },
+    ],
+  ])('%s', async (_what, end, verdict) => {
+    const run = begin(backup('memory=64Mi cpu-time=10s'));
+    const command = await commandOf(run);
+    expect(command.spec.limits).toEqual({ memoryBytes: 64 * 2 ** 20, cpuTimeMs: 10_000 });
+    command.end(end);
+    const { status, reason } = (await run.result) as Finish;
+    expect({ status, ...(reason && { reason }) }).toEqual(verdict);
+  });
+});
+
+test('a command that runs longer than its slow-after is told of once, and goes on', async () => {
+  let told = 0;
+  const run = begin(backup('slow-after=5m'), claimed, { onSlow: () => void told++ });
+  const command = await commandOf(run);
+  await run.clock.advance(5 * MINUTE - 1);
+  expect(told).toBe(0);
+  await run.clock.advance(30 * MINUTE);
+  expect([told, command.signals]).toEqual([1, []]);
+  command.end({ kind: 'exited', exitCode: 0 });
+  expect((await run.result)?.status).toBe('succeeded');
+});
+
+test('a command that ends before its slow-after is not slow', async () => {
+  let told = 0;
+  const run = begin(backup('slow-after=5m'), claimed, { onSlow: () => void told++ });
+  (await commandOf(run)).end({ kind: 'exited', exitCode: 0 });
+  await run.result;
+  await run.clock.advance(10 * MINUTE);
+  expect(told).toBe(0);
+});
+
 describe('a command sees', () => {
   const user = { name: 'jane', home: '/home/jane' };
   const own = {
@@ -407,6 +521,7 @@ describe('a command sees', () => {
     USER: 'jane',
     KUBERCRON_JOB: 'backup',
     KUBERCRON_RUN_ID: 'shop/backup/2026-03-29T01:30Z',
+    KUBERCRON_OWNER: ownerMark('token-1'),
     KUBERCRON_SCHEDULED_TIME: '2026-03-29T01:30Z',
     KUBERCRON_ATTEMPT: '1',
     KUBERCRON_TRIGGER: 'schedule',
@@ -417,6 +532,7 @@ describe('a command sees', () => {
     environment: { HOME: '/home/jane', PATH: '/usr/bin:/bin', SHELL: '/bin/sh', ...own },
     directory: '/home/jane',
     masked: [],
+    log: { jobId: 'shop/backup', runId: '2026-03-29T01:30Z', attempt: 1 },
   };
   const seen = (changes: Partial<CommandSpec>, environment: Record<string, string> = {}): CommandSpec => ({
     ...plain,
@@ -461,7 +577,11 @@ describe('a command sees', () => {
     const byHand: Run = { ...claimed, runId: '2026-03-29T01:30Z#mabc', trigger: 'manual' };
     expect(commandSpec(byHand, job, 3, { user, passed: {}, secrets: {} })).toEqual(
       seen(
-        { command: './backup.sh %x', stdin: 'one\ntwo\n' },
+        {
+          command: './backup.sh %x',
+          stdin: 'one\ntwo\n',
+          log: { jobId: 'shop/backup', runId: '2026-03-29T01:30Z#mabc', attempt: 3 },
+        },
         {
           KUBERCRON_RUN_ID: 'shop/backup/2026-03-29T01:30Z#mabc',
           KUBERCRON_ATTEMPT: '3',
