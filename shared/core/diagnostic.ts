@@ -67,6 +67,7 @@ export const DIAGNOSTICS = {
   'near-miss-directive': { severity: 'warning', title: 'a comment that is almost a directive' },
   // Jobs
   'duplicate-name': { severity: 'error', title: 'two jobs with one name' },
+  'former-name-in-use': { severity: 'error', title: 'a history that would have two jobs' },
   'identical-entries': { severity: 'error', title: 'unnamed entries that nothing tells apart' },
   'unnamed-jobs': { severity: 'note', title: 'jobs without a name of their own' },
 } as const satisfies Record<string, { severity: Severity; title: string }>;

@@ -210,6 +210,10 @@ const TEXTS: Readonly<Record<DiagnosticCode, readonly [why: string, mend: string
     'It is a comment like any other, so the job lacks what stands in it.',
     'Write `# kuber-cron:` with a blank behind it, on a line of its own above the entry.',
   ],
+  'former-name-in-use': [
+    'By `was` a job takes over the history, the pause and the counters of another name. While a job has that name they are its own, and they cannot go to two jobs.',
+    'Rename the old job in the same edit, and say `was` in one place only.',
+  ],
   'duplicate-name': [
     'Two jobs would share one history, one lock and one set of metrics.',
     'Give each its own name.',

@@ -21,13 +21,48 @@ export function assignNames(entries: readonly Entry[], sink: DiagnosticSink): re
     byCommand.set(command, (byCommand.get(command) ?? 0) + 1);
   }
   const owners = new Map<string, Entry>();
-  return entries.map((entry) => {
+  const names = entries.map((entry) => {
     const name = entry.options.name ?? derivedName(entry, (byCommand.get(commandOf(entry)) as number) > 1);
     const owner = owners.get(name);
     if (owner === undefined) owners.set(name, entry);
     else reportClash(name, owner, entry, sink);
     return name;
   });
+  checkFormerNames(entries, owners, sink);
+  return names;
+}
+
+/** A history can move to one job, and only when its own is gone. */
+function checkFormerNames(
+  entries: readonly Entry[],
+  owners: ReadonlyMap<string, Entry>,
+  sink: DiagnosticSink,
+): void {
+  const heirs = new Map<string, Entry>();
+  for (const entry of entries) {
+    const { was } = entry.options;
+    const span = entry.directives.find(({ key }) => key === 'was')?.valueSpan;
+    if (was === undefined || span === undefined) continue;
+    const owner = owners.get(was);
+    const heir = heirs.get(was);
+    if (owner !== undefined) {
+      sink.add({
+        code: 'former-name-in-use',
+        span,
+        message: `a job is still named \`${was}\`, so its history stays with it`,
+        help: owner === entry ? 'leave `was` out' : 'rename the job that has the name, or leave `was` out',
+        related: owner === entry ? [] : [{ span: owner.span, message: 'this one' }],
+      });
+    } else if (heir !== undefined) {
+      sink.add({
+        code: 'former-name-in-use',
+        span,
+        message: `the history of \`${was}\` goes to another job`,
+        help: 'leave `was` out in one of the two',
+        related: [{ span: heir.span, message: 'this one' }],
+      });
+    } else heirs.set(was, entry);
+  }
 }
 
 /** Editors cut blanks at the end of a line: they are no part of a job's identity. */
