@@ -2,6 +2,7 @@ import { type PlannedJob, timetableOf } from '../shared/core/plan/plan.ts';
 import { type CommandUser, executeRun, type Spool } from '../shared/core/run/execute-run.ts';
 import { lateAfter } from '../shared/core/run/late.ts';
 import { LEASE_MS, LeaseKeeper } from '../shared/core/run/lease.ts';
+import type { CarriedOut } from '../shared/core/run/ledger-pass.ts';
 import type {
   DueRun,
   EndedRun,
@@ -66,14 +67,8 @@ interface HeldRun extends WonRun {
 }
 
 /** What the store said to a piece of work. */
-interface Claimed {
+interface Claimed extends CarriedOut {
   readonly won: readonly WonRun[];
-  /** How many claims and ends changed anything. */
-  readonly changed: number;
-  /** Instants whose claims it did not answer, by job. */
-  readonly failed: ReadonlyMap<string, EpochMs>;
-  /** The first thing that went wrong. */
-  readonly error: unknown;
 }
 
 /** Something to write that needs no answer: repeated until the store takes it. */

@@ -7,16 +7,20 @@ import {
   timetableOf,
 } from '../shared/core/plan/plan.ts';
 import {
+  endPending,
+  type LedgerPorts,
+  settleDowntime,
+  startPending,
+} from '../shared/core/run/ledger-pass.ts';
+import {
   type DueRun,
-  downtimeWork,
   isStarted,
   type JobInForce,
   noWork,
-  pendingWork,
   settleJob,
   successorsOf,
+  type Work,
 } from '../shared/core/run/ledger-work.ts';
-import type { PauseInterval } from '../shared/core/run/pause.ts';
 import { type Run, startBy } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, jobIdOf, jobNameOf, rebootRunId } from '../shared/core/run/run-id.ts';
 import type { ActivePlan, RunKey } from '../shared/core/run/run-store.ts';
@@ -35,8 +39,6 @@ const LARGEST_SET_BACK_MS = 3 * 3_600_000;
 const RETRY_MS = 1000;
 /** How often pending runs are looked for that others have put into the store. Milliseconds. */
 const SWEEP_EVERY_MS = 15_000;
-/** Pending runs that are looked at together. */
-const SWEEP_ROWS = 500;
 
 /** A job that has times, on the queue under its next one. */
 interface ScheduledJob {
@@ -186,7 +188,7 @@ export class Scheduler {
       const { store, clock, emit } = this.#ports;
       const now = clock.now();
       await this.#handleDue(now);
-      await this.#endPendingOf(crontab, now);
+      await endPending(this.#ledger, (jobId) => crontabOf(jobId) === crontab, now);
       const { active, cursor } = this.#lanes.get(crontab) as Lane;
       // A plan without jobs: when the crontab comes back, the time without it is no downtime.
       const plan = { ...active.plan, zones: {}, jobs: [] };
@@ -312,10 +314,15 @@ export class Scheduler {
   async #handle(popped: readonly ScheduledJob[], now: EpochMs, owedError: unknown): Promise<void> {
     this.#isBehind = true;
     const work = noWork();
-    for (const job of popped) {
-      const { jobId, next: due } = job;
-      const pauses = now - due < ON_TIME_MS ? [] : await this.#ports.store.pauses(jobId);
-      job.settledUntil = settleJob(job, job.job, job.timetable, due - 1, now, work, pauses);
+    try {
+      for (const job of popped) {
+        const { jobId, next: due } = job;
+        const pauses = now - due < ON_TIME_MS ? [] : await this.#ports.store.pauses(jobId);
+        job.settledUntil = settleJob(job, job.job, job.timetable, due - 1, now, work, pauses);
+      }
+    } catch (error) {
+      for (const job of popped) this.#queue.push(job.next, job);
+      throw error;
     }
     const { won, failed, error } = await this.#starter.claim(work);
     for (const job of popped) {
@@ -324,10 +331,12 @@ export class Scheduler {
       job.next = next;
       this.#queue.push(next, job);
     }
+    const partly = popped.filter(({ settledUntil }) => settledUntil < now);
+    const unsettled = new Set(partly.map(({ active }) => active.plan.crontab));
     // In one turn: the first starts and the cursors are one transaction.
     const [, cursors] = await Promise.allSettled([
       this.#starter.start(won),
-      this.#moveCursors(cutToMinute(now)),
+      this.#moveCursors(cutToMinute(now), unsettled),
     ]);
     const problem = owedError ?? error ?? (cursors.status === 'rejected' ? cursors.reason : undefined);
     if (problem !== undefined) throw problem;
@@ -335,9 +344,11 @@ export class Scheduler {
   }
 
   /** Only past what is answered: after a crash everything behind the cursor is taken as done. */
-  async #moveCursors(cursor: EpochMs): Promise<void> {
+  async #moveCursors(cursor: EpochMs, unsettled: ReadonlySet<string>): Promise<void> {
     const owing = this.#starter.owing;
-    const behind = [...this.#lanes].filter(([crontab, lane]) => lane.cursor < cursor && !owing.has(crontab));
+    const behind = [...this.#lanes].filter(
+      ([crontab, lane]) => lane.cursor < cursor && !owing.has(crontab) && !unsettled.has(crontab),
+    );
     await Promise.all(
       behind.map(async ([crontab, lane]) => {
         await this.#ports.store.setCursor(crontab, cursor);
@@ -374,50 +385,11 @@ export class Scheduler {
     cursor: EpochMs | undefined,
     now: EpochMs,
   ): Promise<void> {
-    const { crontab } = old.plan;
     // A plan that came in force after the cursor owes nothing from before; under a clock that was wrong, it says nothing.
     const after = Math.max(cursor ?? old.since, old.since <= now ? old.since : 0);
-    const settledUntil = (jobId: string) => this.#settledUntil.get(jobId) ?? after;
     const owedError = await this.#starter.settleOwed();
     if (owedError !== undefined) throw owedError;
-    const pauses = await this.#pausesOf(old, after, now);
-    for (let isDone = false; !isDone; ) {
-      const { work, partly } = downtimeWork(old, active, 'daemon', settledUntil, now, pauses);
-      const { won, failed, error } = await this.#starter.claim(work);
-      await this.#starter.start(won);
-      for (const job of old.plan.jobs) {
-        const jobId = jobIdOf(crontab, job.name);
-        const failedAt = failed.get(jobId);
-        this.#settledUntil.set(jobId, failedAt === undefined ? (partly.get(jobId) ?? now) : failedAt - 1);
-      }
-      if (error !== undefined) throw error;
-      isDone = partly.size === 0;
-    }
-    for (const job of old.plan.jobs) this.#settledUntil.delete(jobIdOf(crontab, job.name));
-  }
-
-  /** Pauses of the jobs, where time enough has passed that one can have come and gone. */
-  async #pausesOf(
-    { plan }: ActivePlan,
-    after: EpochMs,
-    now: EpochMs,
-  ): Promise<(jobId: string) => readonly PauseInterval[]> {
-    if (now - after < ON_TIME_MS) return () => [];
-    const jobIds = plan.jobs.map(({ name }) => jobIdOf(plan.crontab, name));
-    const found = await Promise.all(jobIds.map((jobId) => this.#ports.store.pauses(jobId)));
-    const pauses = new Map(jobIds.map((jobId, index) => [jobId, found[index] ?? []]));
-    return (jobId) => pauses.get(jobId) ?? [];
-  }
-
-  /** Ends the pending runs of a crontab that goes. */
-  async #endPendingOf(crontab: string, now: EpochMs): Promise<void> {
-    for (;;) {
-      const pending = await this.#ports.store.pending(Number.MAX_SAFE_INTEGER, SWEEP_ROWS);
-      const own = pending.filter(({ jobId }) => crontabOf(jobId) === crontab);
-      if (own.length === 0) return;
-      const { error } = await this.#starter.claim(pendingWork(own, () => 'gone', 'daemon', now));
-      if (error !== undefined) throw error;
-    }
+    await settleDowntime(this.#ledger, { old, active, after, until: now }, this.#settledUntil);
   }
 
   /** What putting a plan in force means for the history of schedules and for jobs that have another name now. */
@@ -432,28 +404,30 @@ export class Scheduler {
     return scheduleChange(known, renamed, active.plan, active.since);
   }
 
-  /** Starts pending runs whose time has come, and ends those that are pointless. */
+  /** Starts what is pending, where something may be. */
   async #sweep(now: EpochMs): Promise<void> {
-    const { store, clock } = this.#ports;
+    const { clock } = this.#ports;
     const isDue = this.#sweepFrom <= now || clock.monotonic() - this.#lastSweep >= SWEEP_EVERY_MS;
     if (this.#isStopping || !isDue) return;
     const doubtful = this.#starter.doubtfulJobs;
     this.#sweepFrom = Number.POSITIVE_INFINITY;
     try {
-      for (let changed = 1; changed > 0; ) {
-        const pending = await store.pending(now, SWEEP_ROWS);
-        const sure = pending.filter(({ jobId }) => !doubtful.has(jobId));
-        const work = pendingWork(sure, (jobId) => this.planned(jobId), 'daemon', now);
-        const claimed = await this.#starter.claim(work);
-        await this.#starter.start(claimed.won);
-        if (claimed.error !== undefined) throw claimed.error;
-        changed = claimed.changed;
-      }
+      const planned = (jobId: string) => (doubtful.has(jobId) ? undefined : this.planned(jobId));
+      await startPending(this.#ledger, planned, now);
       this.#lastSweep = clock.monotonic();
     } catch (error) {
       this.#sweepFrom = now;
       throw error;
     }
+  }
+
+  get #ledger(): LedgerPorts {
+    const carryOut = async (work: Work) => {
+      const { won, ...carried } = await this.#starter.claim(work);
+      await this.#starter.start(won);
+      return carried;
+    };
+    return { store: this.#ports.store, target: 'daemon', carryOut };
   }
 
   #plausibleCursor(cursor: EpochMs, now: EpochMs): EpochMs {

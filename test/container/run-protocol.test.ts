@@ -211,6 +211,41 @@ describe('under `catch-up=all`', () => {
       2 * 24 * 60,
     ]);
   });
+
+  test('a long suspend of the machine is owed in bounded pieces, and what a crash leaves is owed by the next process', async () => {
+    const crontab = job('catch-up=all starting-deadline=2d', '* * * * *');
+    const { process, clock, store } = await processAt('09:59:59', crontab, { lasting: [] });
+    clock.jumpTo(clock.now() + 20 * HOUR);
+    // The first piece is in the store, and its process dies.
+    for (let n = 0; n < 1000 && (await store.runs({ limit: 2000 })).length < 1000; n++) await settled();
+    await clock.advance(15 * SECOND);
+    process.die();
+    const next = await processAt('', crontab, { store, clock, lasting: [] });
+    await clock.advance(SECOND);
+    const runs = await store.runs({ limit: 100_000 });
+    expect(new Set(runs.map(({ scheduledTime }) => scheduledTime)).size).toBe(runs.length);
+    expect(runs.length).toBe(20 * 60 + 1);
+    expect(next.process.errors()).toEqual([]);
+  });
+
+  test('pauses that cannot be read are read again, and nothing is lost', async () => {
+    const store = new MemoryRunStore();
+    const { clock } = await processAt('09:59:59', job('', '*/10 * * * *'), { store, lasting: [] });
+    const pauses = store.pauses.bind(store);
+    let failures = 3;
+    store.pauses = async (jobId) => {
+      if (failures-- > 0) throw new Error('the disk is gone');
+      return await pauses(jobId);
+    };
+    clock.jumpTo(at('10:21:00'));
+    await clock.advance(30 * SECOND);
+    await clock.advance(10 * MINUTE);
+    expect(await history(store)).toEqual([
+      'a 10:00-10:10 missed too-late',
+      'a 10:20 succeeded (catch-up)',
+      'a 10:30 succeeded',
+    ]);
+  });
 });
 
 describe('a pause', () => {
