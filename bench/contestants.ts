@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { run } from './children.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -22,6 +23,50 @@ export async function packedKuberCron(folder: string): Promise<readonly string[]
   return command;
 }
 
+/** The daemon of the package with its runs in memory, as the package is made. @returns the beginning of its command lines */
+export async function kuberCronWithoutDurability(folder: string): Promise<readonly string[]> {
+  await packedKuberCron(folder);
+  const outfile = join(folder, 'package', 'dist', 'in-memory-daemon.js');
+  await build({
+    ...{ entryPoints: [join(import.meta.dirname, 'in-memory-daemon.ts')], outfile, bundle: true },
+    ...{ platform: 'node', target: 'node24', format: 'esm', logLevel: 'error' },
+    banner: {
+      js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
+    },
+  });
+  return [process.execPath, outfile];
+}
+
+const CRONSTABLE_VERSION = '1.2.72';
+
+/**
+ * cronstable, installed once into a folder of this user's caches.
+ *
+ * @returns its path and version; undefined, after saying so, where it cannot be installed
+ */
+export async function cronstableProgram(
+  say: (text: string) => void,
+): Promise<{ readonly path: string; readonly version: string } | undefined> {
+  const folder = join(benchCache(), `cronstable-${CRONSTABLE_VERSION}`);
+  const path = join(folder, 'bin', 'cronstable');
+  if (!existsSync(path)) {
+    say('installing cronstable');
+    try {
+      await run(['python3', '-m', 'venv', folder]);
+      await run([join(folder, 'bin', 'pip'), 'install', '--quiet', `cronstable==${CRONSTABLE_VERSION}`]);
+    } catch (error) {
+      say(`left out: cronstable (${(error as Error).message})`);
+      return undefined;
+    }
+  }
+  return { path, version: CRONSTABLE_VERSION };
+}
+
+/** What is made once for all runs: below this user's caches. */
+export function benchCache(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'kuber-cron-bench');
+}
+
 /**
  * supercronic, of the path or built once into a folder of this user's caches.
  *
@@ -34,8 +79,7 @@ export async function supercronic(
     say('left out: supercronic (there is no Go to build it and to read its version)');
     return undefined;
   }
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const folder = join(cache, 'kuber-cron-bench');
+  const folder = benchCache();
   const path = join(folder, 'supercronic');
   if (!existsSync(path)) {
     say('building supercronic');

@@ -6,7 +6,12 @@ import { SqliteRunStore } from '../shared/adapters/sqlite-run-store.ts';
 import type { Run } from '../shared/core/run/run.ts';
 import type { Bench } from './bench.ts';
 import { start } from './children.ts';
-import { packedKuberCron, supercronic } from './contestants.ts';
+import {
+  cronstableProgram,
+  kuberCronWithoutDurability,
+  packedKuberCron,
+  supercronic,
+} from './contestants.ts';
 
 /** A daemon that runs a crontab; its log is a file, so that reading it costs the daemon nothing. */
 export interface Daemon {
@@ -28,8 +33,7 @@ export async function daemons(
   const all = new Map<string, StartDaemon>();
   all.set('kuber-cron', (crontab, own, before = []) => {
     const store = join(own, 'store.sqlite');
-    const options = ['--zone', 'UTC', '--http', '127.0.0.1:0', '--log', 'json', '--store', `sqlite:${store}`];
-    return { ...launch([...before, ...kuberCron, 'daemon', ...options, crontab], own), store };
+    return { ...launch([...before, ...kuberCron, ...kuberCronArguments(store), crontab], own), store };
   });
   const peer = await supercronic(say);
   if (peer !== undefined) {
@@ -40,11 +44,32 @@ export async function daemons(
   return all;
 }
 
+/** Ours with a store that nothing of is written to the disk: what durability costs is the difference. */
+export async function withoutDurability({ folder }: Bench): Promise<ReadonlyMap<string, StartDaemon>> {
+  const command = await kuberCronWithoutDurability(folder);
+  const startDaemon: StartDaemon = (crontab, own, before = []) =>
+    launch([...before, ...command, ...kuberCronArguments(join(own, 'none')), crontab], own);
+  return new Map([['kuber-cron, store in memory', startDaemon]]);
+}
+
+export async function cronstable({ say }: Bench): Promise<ReadonlyMap<string, StartDaemon>> {
+  const peer = await cronstableProgram(say);
+  if (peer === undefined) return new Map();
+  const startDaemon: StartDaemon = (crontab, own, before = []) =>
+    launch([...before, peer.path, '-c', crontab], own);
+  return new Map([[`cronstable ${peer.version}`, startDaemon]]);
+}
+
+function kuberCronArguments(store: string): readonly string[] {
+  const options = ['--zone', 'UTC', '--http', '127.0.0.1:0', '--log', 'json', '--store', `sqlite:${store}`];
+  return ['daemon', ...options];
+}
+
 function launch(command: readonly string[], folder: string): Daemon {
   mkdirSync(folder);
   const path = join(folder, 'log');
   const fd = openSync(path, 'a');
-  const daemon = start(command, { stdio: ['ignore', fd, fd] });
+  const daemon = start(command, { stdio: ['ignore', fd, fd], env: { ...process.env, TZ: 'UTC' } });
   closeSync(fd);
   return { process: daemon, log: () => readFileSync(path, 'utf8') };
 }

@@ -13,6 +13,7 @@ import {
 } from '../shared/adapters/command-line.ts';
 import { currentOwner, currentUser, isAlive, readBootId } from '../shared/adapters/host.ts';
 import { limitSupport } from '../shared/adapters/limits.ts';
+import { logsFolder } from '../shared/adapters/log-files.ts';
 import { endLostCommands } from '../shared/adapters/lost-commands.ts';
 import { openDaemonStore, type StoreLocation, storeLocation } from '../shared/adapters/open-store.ts';
 import { FileCommandRunner } from '../shared/adapters/process-runner.ts';
@@ -112,7 +113,9 @@ export class Daemon {
     process.umask(0o022);
     const folder = dirname(location.path);
     const onWarning = (message: string) => this.#emit({ kind: 'warning', message });
-    const logs = new RunLogs(join(folder, 'logs'), { ...logBounds, onWarning });
+    const logs = new RunLogs(logsFolder(location.path), { ...logBounds, onWarning });
+    // A dry run writes none: those beside its store may be another daemon's.
+    const cleanLogs = async (now: number) => void (isDryRun || (await logs.clean(now)));
     const commands = new FileCommandRunner(join(folder, 'output'), logs);
     const spool = new ResultSpool(join(folder, 'spool'));
     const presence = new Presence(location.path, this.#owner, isAlive);
@@ -142,7 +145,7 @@ export class Daemon {
             ),
           remove: (finish) => spool.remove(finish),
         },
-        cleanLogs: async (now) => void (await logs.clean(now)),
+        cleanLogs,
       },
       scheduler,
       channel,
@@ -165,6 +168,8 @@ export class Daemon {
       this.#announce(location.path, presence.others);
       for (const finding of channels.findings) this.#emit(finding);
       await janitor.recover();
+      // What a killed daemon left; nothing waits for it.
+      void cleanLogs(clock.now());
       await loader.loadFirst();
       if (scheduler.plans.length === 0 && this.#isAttended) return EXIT.problems;
       watch.start();

@@ -78,8 +78,9 @@ export class Scheduler {
   #wake = new AbortController();
   #isStopping = false;
   #lastPass: number;
-  /** From when on pending runs are to be looked for: on the wall clock, and on the monotonic one. */
-  #sweepFrom = Number.NEGATIVE_INFINITY;
+  /** When pending runs are to be looked for. */
+  readonly #sweepsAt = new Set<EpochMs>();
+  /** When that was last done, on the monotonic clock. */
   #lastSweep = Number.NEGATIVE_INFINITY;
 
   constructor(ports: SchedulerPorts, options: SchedulerOptions) {
@@ -136,7 +137,7 @@ export class Scheduler {
 
   /** Looks for pending runs from an instant on. */
   sweepFrom(instant: EpochMs): void {
-    this.#sweepFrom = Math.min(this.#sweepFrom, instant);
+    this.#sweepsAt.add(instant);
     this.#wake.abort();
   }
 
@@ -230,7 +231,10 @@ export class Scheduler {
       let wait = LONGEST_SLEEP_MS;
       try {
         await this.#exclusively(() => this.#handleDue(clock.now()));
-        const next = Math.min(this.#queue.next ?? Number.POSITIVE_INFINITY, this.#sweepFrom);
+        const next = [...this.#sweepsAt].reduce(
+          (earliest, instant) => Math.min(earliest, instant),
+          this.#queue.next ?? Number.POSITIVE_INFINITY,
+        );
         wait = Math.min(wait, Math.max(next - clock.now(), 0));
       } catch (error) {
         emit({ kind: 'error', message: 'the store failed; this minute is tried again', error });
@@ -407,16 +411,17 @@ export class Scheduler {
   /** Starts what is pending, where something may be. */
   async #sweep(now: EpochMs): Promise<void> {
     const { clock } = this.#ports;
-    const isDue = this.#sweepFrom <= now || clock.monotonic() - this.#lastSweep >= SWEEP_EVERY_MS;
-    if (this.#isStopping || !isDue) return;
+    const due = [...this.#sweepsAt].filter((instant) => instant <= now);
+    const isWanted = due.length > 0 || clock.monotonic() - this.#lastSweep >= SWEEP_EVERY_MS;
+    if (this.#isStopping || !isWanted) return;
     const doubtful = this.#starter.doubtfulJobs;
-    this.#sweepFrom = Number.POSITIVE_INFINITY;
+    for (const instant of due) this.#sweepsAt.delete(instant);
     try {
       const planned = (jobId: string) => (doubtful.has(jobId) ? undefined : this.planned(jobId));
       await startPending(this.#ledger, planned, now);
       this.#lastSweep = clock.monotonic();
     } catch (error) {
-      this.#sweepFrom = now;
+      this.#sweepsAt.add(now);
       throw error;
     }
   }

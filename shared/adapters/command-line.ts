@@ -3,7 +3,7 @@ import { nearest } from '../core/nearest.ts';
 
 /** Where a command writes. */
 export interface Output {
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }

@@ -224,6 +224,7 @@ describe('no secret reaches a file', () => {
       file.limit(() => log.rescue());
       await log.pump();
       write(Buffer.concat(Array.from({ length: 90 }, () => BYTES)));
+      write('-'.repeat(lead));
       await logs.finish(log, false);
     }
     const files = Object.values(await compressedLogs(folder));

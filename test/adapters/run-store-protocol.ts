@@ -318,6 +318,12 @@ export function describeRunProtocol(open: () => RunStore): void {
       );
     });
 
+    test('closes an older one that could not have started any more for that reason', async () => {
+      await store.owe(owedOf({ startBy: plus(4) }));
+      await store.claim(newest);
+      expect((await stored())?.reason).toBe('too-late');
+    });
+
     test('closes an older one that waits for a retry with its last status', async () => {
       await runToEnd(store, claimOf(), retryAt(9));
       await store.claim(newest);

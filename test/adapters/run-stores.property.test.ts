@@ -1,145 +1,457 @@
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MemoryRunStore } from '../../shared/adapters/memory-run-store.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
+import type { OperatorRequest, Run, RunStatus } from '../../shared/core/run/run.ts';
+import { spanId } from '../../shared/core/run/run-id.ts';
 import type { RunStore } from '../../shared/core/run/run-store.ts';
-import { answerOf, claimOf, finishOf, MINUTE, SPRING_NIGHT } from '../support/run-claims.ts';
+import {
+  answerOf,
+  claimOf,
+  finishOf,
+  MINUTE,
+  NO_CHANGE,
+  owedOf,
+  SPRING_NIGHT,
+} from '../support/run-claims.ts';
+import { type ModelJob, RunModel } from '../support/run-model.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const folder = temporaryFolder();
+/** More by hand: `PROPERTY_RUNS=5000 PROPERTY_SEED=$RANDOM npm test -- run-stores.property`. */
+const RUNS = Number(process.env.PROPERTY_RUNS ?? 200);
+const SEED = Number(process.env.PROPERTY_SEED ?? 20_261_123);
 
-const jobIds = ['shop/a', 'shop/b', 'till/a'] as const;
-const runIds = ['#m1', 'reboot#1'] as const;
+const sqlite = SqliteRunStore.open(join(temporaryFolder(), 'runs.db'));
+afterAll(() => sqlite.close());
 
-/** Few jobs, runs and tokens, so that operations meet. */
-const wish = fc
-  .record({
-    jobId: fc.constantFrom(...jobIds),
-    minute: fc.integer({ min: 0, max: 3 }),
-    kind: fc.constantFrom('due', 'due', 'due', ...runIds),
-    token: fc.constantFrom('one', 'two'),
-    concurrencyPolicy: fc.constantFrom('forbid', 'forbid', 'allow', 'replace'),
-    delay: fc.integer({ min: 0, max: 2 }),
-  })
-  .map(({ jobId, minute, kind, token, concurrencyPolicy, delay }) => {
-    const scheduledTime = SPRING_NIGHT + minute * MINUTE;
-    return claimOf({
-      ...{ jobId, scheduledTime, token, concurrencyPolicy, at: scheduledTime + delay * MINUTE },
-      ...(kind === 'due' ? {} : { runId: kind }),
-      ...(kind === '#m1' ? { trigger: 'manual' } : {}),
-    });
-  });
-const outputs = fc.option(
-  fc.tuple(fc.string({ unit: 'binary' }), fc.nat()).map(([text, droppedBytes]) => {
-    const tail = { text, droppedBytes };
-    return { stdout: tail, stderr: tail };
-  }),
-  { nil: undefined },
-);
+/** Steps that a run may take between two looks at it: several of the protocol's, where one write does two. */
+const SEEN: Readonly<Record<RunStatus, readonly RunStatus[]>> = {
+  pending: [
+    'pending',
+    'claimed',
+    'succeeded',
+    'failed',
+    'timed-out',
+    'lost',
+    'cancelled',
+    'skipped',
+    'missed',
+  ],
+  claimed: ['claimed', 'running', 'pending', 'lost', 'cancelled', 'skipped', 'missed'],
+  running: ['running', 'pending', 'succeeded', 'failed', 'timed-out', 'lost', 'cancelled'],
+  succeeded: ['succeeded', 'pending'],
+  failed: ['failed', 'pending'],
+  'timed-out': ['timed-out', 'pending'],
+  lost: ['lost', 'pending'],
+  cancelled: ['cancelled', 'pending'],
+  skipped: ['skipped', 'pending'],
+  missed: ['missed', 'pending'],
+};
 
-/** What a counterexample shows, and what is done. */
-interface Operation {
-  readonly what: string;
-  readonly run: (store: RunStore) => Promise<unknown>;
-}
+const instantOf = (minute: number) => SPRING_NIGHT + minute * MINUTE;
+const minuteOf = (instant: number | undefined) =>
+  instant === undefined ? undefined : (instant - SPRING_NIGHT) / MINUTE;
 
-const claims = wish.map(
-  (claim): Operation => ({ what: show('claim', claim), run: (store) => store.claim(claim) }),
-);
+/** Both stores, in one crontab of their own, and what was seen of them. */
+class Stores {
+  readonly stores: readonly RunStore[] = [new MemoryRunStore(), sqlite];
+  readonly crontab: string;
+  readonly seen = new Map<object, RunStatus>();
+  /** When each attempt was started, by its number. */
+  readonly started = new Map<object, Map<number, number>>();
 
-const starts = wish.map(
-  ({ jobId, runId, owner: { token }, at }): Operation => ({
-    what: show('start', { jobId, runId, token, at }),
-    run: (store) => store.start(jobId, runId, token, { number: 1, startedAt: at }),
-  }),
-);
+  constructor(crontab: string) {
+    this.crontab = crontab;
+  }
 
-const finishes = fc
-  .tuple(wish, fc.constantFrom('succeeded', 'failed', 'lost'), outputs, fc.boolean())
-  .map(([claim, status, output, isStarted]): Operation => {
-    const finish = finishOf(claim, {
-      status,
-      ...(output === undefined ? {} : { output }),
-      ...(isStarted ? {} : { attempt: undefined }),
-    });
-    return { what: show('finish', finish), run: (store) => store.finish(finish) };
-  });
+  /** What both stores say, which must be the same. */
+  async ask<T>(question: (store: RunStore) => Promise<T>): Promise<T> {
+    const [memory, file] = await Promise.all(this.stores.map(question));
+    expect(file).toStrictEqual(memory);
+    return memory as T;
+  }
 
-const releases = wish.map(
-  ({ jobId, runId, owner: { token } }): Operation => ({
-    what: show('release', { jobId, runId, token }),
-    run: (store) => store.release(jobId, runId, token),
-  }),
-);
+  jobId(name: string): string {
+    return `${this.crontab}/${name}`;
+  }
 
-const answers = wish.map(({ jobId, scheduledTime }): Operation => {
-  const answer = answerOf({ jobId, scheduledTime });
-  return { what: show('answer', answer), run: (store) => store.answer(answer) };
-});
+  /** That the stores hold what the model does, and what must hold whatever it does. */
+  async check(model: RunModel): Promise<void> {
+    for (const job of model.jobs) await this.#checkJob(job);
+    const states = await this.ask((store) => store.states(this.crontab));
+    expect(states.map(({ jobId, runs, attempts }) => [jobId, runs, attempts])).toStrictEqual(
+      model.jobs
+        .filter(({ counts, attempts }) => counts.size > 0 || attempts > 0)
+        .map(({ name, counts, attempts }) => [this.jobId(name), Object.fromEntries(counts), attempts])
+        .sort(([a], [b]) => ((a as string) < (b as string) ? -1 : 1)),
+    );
+    await this.#checkMessages(model);
+  }
 
-const prunes = fc
-  .tuple(fc.constantFrom(20, 30, 60, 90, 100), fc.integer({ min: 0, max: 3 }))
-  .map(([days, limit]): Operation => {
-    const now = SPRING_NIGHT + days * 86_400_000 + 2 * MINUTE;
-    return { what: show('prune', { days, limit }), run: (store) => store.prune(now, limit) };
-  });
+  async #checkJob(job: ModelJob): Promise<void> {
+    const jobId = this.jobId(job.name);
+    const runs = await this.ask((store) => store.runs({ jobId, limit: 1000 }));
+    const view = runs.map((run) => [
+      ...[run.runId, run.status, run.reason, run.cause, run.trigger, run.owner?.token],
+      ...[minuteOf(run.notBefore), minuteOf(run.leaseUntil), minuteOf(run.scheduledTime)],
+      ...[run.cancelRequest?.verb, run.attempts.map(({ status }) => status)],
+    ]);
+    const wanted = [...job.runs.values()].map((run) => [
+      ...[run.id, run.status, run.reason, run.cause, run.trigger, run.token],
+      ...[run.notBefore, run.leaseUntil, run.due, run.wish, run.attempts.map(({ status }) => status)],
+    ]);
+    const byId = (a: unknown[], b: unknown[]) => ((a[0] as string) < (b[0] as string) ? -1 : 1);
+    expect(view.sort(byId)).toStrictEqual(wanted.sort(byId));
 
-const cursors = wish.map(
-  ({ at }): Operation => ({ what: show('cursor', at), run: (store) => store.setCursor('shop', at) }),
-);
+    for (const run of job.runs.values()) {
+      const before = this.seen.get(run);
+      if (before !== undefined)
+        expect([before, SEEN[before]]).toStrictEqual([before, expect.arrayContaining([run.status])]);
+      this.seen.set(run, run.status);
+    }
+    const isLive = ({ status }: Run) => status === 'claimed' || status === 'running';
+    const holders = runs.filter((run) => isLive(run) && job.runs.get(run.runId)?.isLocking === true);
+    expect(holders.length).toBeLessThanOrEqual(1);
+    // Counters tell at least of every run that is over, and of each attempt that is.
+    const over = runs.filter(({ finishedAt }) => finishedAt !== undefined).length;
+    expect([...job.counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(over);
+    const ended = runs.flatMap(({ attempts }) =>
+      attempts.filter(({ finishedAt }) => finishedAt !== undefined),
+    );
+    expect(job.attempts).toBe(ended.length);
+  }
 
-const turns = fc.array(
-  fc.array(
-    fc.oneof(
-      { weight: 4, arbitrary: claims },
-      { weight: 2, arbitrary: starts },
-      { weight: 3, arbitrary: finishes },
-      { weight: 1, arbitrary: releases },
-      { weight: 1, arbitrary: answers },
-      { weight: 1, arbitrary: prunes },
-      { weight: 1, arbitrary: cursors },
-    ),
-    { minLength: 1, maxLength: 4 },
-  ),
-  { maxLength: 15 },
-);
-
-function show(verb: string, what: unknown): string {
-  return `${verb} ${JSON.stringify(what)}`;
-}
-
-async function view(store: RunStore): Promise<unknown> {
-  const runs = await store.runs({ limit: 100 });
-  const [before] = await store.runs({ limit: 1 });
-  return {
-    runs,
-    rest: await store.runs({ limit: 3, ...(before === undefined ? {} : { before }) }),
-    ofJobs: await Promise.all(jobIds.map((jobId) => store.runs({ jobId, limit: 2 }))),
-    outputs: await Promise.all(runs.map(({ jobId, runId }) => store.output(jobId, runId, 1))),
-    unfinished: await store.unfinished(),
-    states: [await store.states('shop'), await store.states('till')],
-    cursor: await store.cursor('shop'),
-  };
-}
-
-test('run stores of memory and SQLite give the same answers to any operations', async () => {
-  let files = 0;
-  await fc.assert(
-    fc.asyncProperty(turns, async (operations) => {
-      files += 1;
-      const memory = new MemoryRunStore();
-      const sqlite = SqliteRunStore.open(join(folder, `${files}.db`));
-      try {
-        for (const turn of operations) {
-          const answersOf = (store: RunStore) => Promise.all(turn.map(({ run }) => run(store)));
-          expect(await answersOf(sqlite)).toStrictEqual(await answersOf(memory));
-        }
-        expect(await view(sqlite)).toStrictEqual(await view(memory));
-      } finally {
-        await sqlite.close();
+  async #checkMessages(model: RunModel): Promise<void> {
+    const messages = await this.ask((store) => store.takeNotifications(FAR, FAR, 100));
+    await Promise.all(messages.map(({ id }) => this.ask((store) => store.settleNotification(id, undefined))));
+    for (const job of model.jobs) {
+      const told = messages.filter(({ jobId }) => jobId === this.jobId(job.name)).map(({ kind }) => kind);
+      expect(told).toStrictEqual(job.told.splice(0));
+      const isBad = this.#isBad.get(job) ?? false;
+      for (const [index, kind] of told.entries()) {
+        expect(kind === 'recovered').toBe(index % 2 === 0 ? isBad : !isBad);
       }
-    }),
-    { numRuns: 150 },
+      this.#isBad.set(job, told.length % 2 === 0 ? isBad : !isBad);
+    }
+  }
+
+  /** Jobs of which a failure was told, and no recovery since. */
+  readonly #isBad = new Map<ModelJob, boolean>();
+}
+
+type Act = (model: RunModel, stores: Stores) => Promise<void>;
+
+/** One thing that somebody does; then everything is looked at. */
+class Step implements fc.AsyncCommand<RunModel, Stores> {
+  readonly #what: string;
+  readonly #act: Act;
+  readonly #isPossible: (model: RunModel) => boolean;
+
+  constructor(what: string, act: Act, isPossible: (model: RunModel) => boolean = () => true) {
+    this.#what = what;
+    this.#act = act;
+    this.#isPossible = isPossible;
+  }
+
+  check(model: Readonly<RunModel>): boolean {
+    return this.#isPossible(model as RunModel);
+  }
+
+  async run(model: RunModel, stores: Stores): Promise<void> {
+    await this.#act(model, stores);
+    await stores.check(model);
+  }
+
+  toString(): string {
+    return this.#what;
+  }
+}
+
+const CHANNEL = 'ops';
+const FAR = instantOf(1_000_000);
+const names = fc.constantFrom('a', 'a', 'b');
+const tokens = fc.constantFrom('one', 'two');
+/** Due runs around the clock's beginning, and two by hand: few, so that steps meet. */
+const ids = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.integer({ min: 97, max: 103 }).map((due) => ({ id: `due-${due}`, due, isManual: false })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('hand-1', 'hand-2').map((id) => ({ id, due: 100, isManual: true })),
+  },
+);
+
+function step<T>(
+  verb: string,
+  values: fc.Arbitrary<T>,
+  act: (value: T) => Act,
+  isPossible?: (value: T) => (model: RunModel) => boolean,
+): fc.Arbitrary<Step> {
+  return values.map((value) => new Step(`${verb} ${JSON.stringify(value)}`, act(value), isPossible?.(value)));
+}
+
+const claims = step(
+  'claim',
+  fc.record({
+    ...{ job: names, run: ids, token: tokens, isInOrder: fc.boolean() },
+    policy: fc.constantFrom('forbid', 'forbid', 'replace', 'replace', 'allow'),
+    patience: fc.option(fc.integer({ min: 0, max: 4 }), { nil: undefined }),
+  }),
+  ({ job, run, token, policy, isInOrder, patience }) =>
+    async (model, stores) => {
+      const { id, due, isManual } = run;
+      const startBy = patience === undefined ? undefined : due + patience;
+      const claim = claimOf({
+        ...{ jobId: stores.jobId(job), runId: id, scheduledTime: instantOf(due), token, isInOrder },
+        ...{ concurrencyPolicy: policy, at: instantOf(model.now), channel: CHANNEL },
+        ...(isManual ? { trigger: 'manual' } : {}),
+        ...(startBy === undefined ? {} : { startBy: instantOf(startBy) }),
+      });
+      const { outcome } = await stores.ask((store) => store.claim(claim));
+      expect(outcome).toBe(model.claim({ job, id, due, isManual, token, policy, isInOrder, startBy }));
+    },
+);
+
+const owned = fc.record({ job: names, run: ids, token: tokens });
+
+/** Steps of an owner are aimed at a run that has one, most often: others all come to nothing. */
+function aimed<T>(values: fc.Arbitrary<T>) {
+  return fc.record({ aim: fc.integer({ min: 0, max: 7 }), any: owned, value: values });
+}
+
+function target(
+  model: RunModel,
+  { aim, any }: { aim: number; any: { job: string; run: { id: string }; token: string } },
+) {
+  const live = model.jobs.flatMap(({ name, runs }) =>
+    [...runs.values()].flatMap(({ id, token }) => (token === undefined ? [] : [{ job: name, id, token }])),
   );
+  const { job, run, token } = any;
+  return (aim === 0 ? undefined : live[aim % Math.max(1, live.length)]) ?? { job, id: run.id, token };
+}
+
+/** A run that exists, for what may be done to any. */
+function anyRun(model: RunModel, { aim, any }: { aim: number; any: { job: string; run: { id: string } } }) {
+  const all = model.jobs.flatMap(({ name, runs }) => [...runs.keys()].map((id) => ({ job: name, id })));
+  return all[aim % Math.max(1, all.length)] ?? { job: any.job, id: any.run.id };
+}
+
+const starts = step('start', aimed(fc.constant(0)), (aim) => async (model, stores) => {
+  const { job, id, token } = target(model, aim);
+  const run = model.owned(job, id, token)?.run;
+  const number = (run?.attempts.length ?? 0) + (run?.status === 'running' ? 0 : 1);
+  const attempt = { number, startedAt: instantOf(model.now) };
+  const answer = await stores.ask((store) => store.start(stores.jobId(job), id, token, attempt));
+  expect(answer).toBe(model.start(job, id, token));
+  if (!answer || run === undefined || run.status !== 'running') return;
+  // Told twice only to who asked twice about one start.
+  const started = stores.started.get(run) ?? new Map<number, number>();
+  expect(started.get(number) ?? model.now).toBe(model.now);
+  stores.started.set(run, started.set(number, model.now));
 });
+
+const finishes = step(
+  'finish',
+  aimed(
+    fc.record({
+      status: fc.constantFrom('succeeded', 'failed', 'failed', 'timed-out', 'lost', 'cancelled'),
+      retryAfter: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
+      /** How many attempts the finish is behind. */
+      behind: fc.constantFrom(0, 0, 0, 1),
+      lease: fc.constantFrom('any', 'any', 'seen', 'stale'),
+    }),
+  ),
+  (aim) => async (model, stores) => {
+    const { job, id, token } = target(model, aim);
+    const { status, retryAfter, behind, lease } = aim.value;
+    const run = model.owned(job, id, token)?.run ?? model.job(job).runs.get(id);
+    const last = (run?.attempts.length ?? 0) - 1 - behind;
+    const attempt = run?.status === 'claimed' || last < 0 ? undefined : last;
+    // What was not started has not succeeded either.
+    const end = attempt === undefined && status !== 'lost' ? 'cancelled' : status;
+    const startedAt = run?.attempts[attempt ?? 0]?.startedAt ?? model.now;
+    const leaseUntil = run?.leaseUntil ?? 0;
+    const ifLeaseUntil = lease === 'any' ? undefined : leaseUntil - (lease === 'stale' ? 1 : 0);
+    const finish = finishOf(
+      claimOf({ jobId: stores.jobId(job), runId: id, token, at: instantOf(model.now) }),
+      {
+        ...{ status: end, at: instantOf(model.now), channel: CHANNEL },
+        attempt:
+          attempt === undefined
+            ? undefined
+            : {
+                ...{ number: attempt + 1, startedAt: instantOf(startedAt), finishedAt: instantOf(model.now) },
+                status: end,
+              },
+        ...(retryAfter === undefined ? {} : { retry: { notBefore: instantOf(model.now + retryAfter) } }),
+        ...(ifLeaseUntil === undefined ? {} : { ifLeaseUntil: instantOf(ifLeaseUntil) }),
+      },
+    );
+    const answer = await stores.ask((store) => store.finish(finish));
+    const known = { job, id, token, status: end, attempt, startedAt, retryAfter, ifLeaseUntil };
+    expect(answer).toBe(model.finish(known));
+  },
+);
+
+const extensions = step('extend', aimed(fc.constant(0)), (aim) => async (model, stores) => {
+  const { job, id, token } = target(model, aim);
+  const until = instantOf(model.now + 5);
+  const lease = await stores.ask((store) => store.extend(stores.jobId(job), id, token, until));
+  const heard = lease === undefined ? 'lost' : (lease.cancelRequest?.verb ?? 'kept');
+  expect(heard).toBe(model.extend(job, id, token));
+});
+
+const releases = step('release', aimed(fc.constant(0)), (aim) => async (model, stores) => {
+  const { job, id, token } = target(model, aim);
+  const answer = await stores.ask((store) =>
+    store.release(stores.jobId(job), id, token, instantOf(model.now)),
+  );
+  expect(answer).toBe(model.release(job, id, token));
+});
+
+const debts = step(
+  'owe',
+  fc.record({ job: names, due: fc.integer({ min: 97, max: 103 }), most: fc.constantFrom(undefined, 1, 2) }),
+  ({ job, due, most }) =>
+    async (model, stores) => {
+      const kind =
+        most === undefined
+          ? ({ trigger: 'catch-up', cause: 'catch-up' } as const)
+          : ({ trigger: 'backfill', cause: 'requested', maxActiveRuns: most } as const);
+      const owed = owedOf({
+        ...{ jobId: stores.jobId(job), runId: `due-${due}`, scheduledTime: instantOf(due), ...kind },
+        ...{ notBefore: instantOf(model.now), at: instantOf(model.now) },
+      });
+      const { trigger, cause } = kind;
+      const answer = await stores.ask((store) => store.owe(owed));
+      expect(answer).toBe(model.owe(job, { id: `due-${due}`, due, trigger, cause, most }));
+    },
+);
+
+const closings = step(
+  'end',
+  aimed(fc.constantFrom('removed', 'superseded', 'too-late')),
+  (aim) => async (model, stores) => {
+    const { job, id } = anyRun(model, aim);
+    const end = { reason: aim.value, channel: CHANNEL, at: instantOf(model.now) } as const;
+    const answer = await stores.ask((store) =>
+      store.endPending({ jobId: stores.jobId(job), runId: id, ...end }),
+    );
+    expect(answer).toBe(model.endPending(job, id, aim.value));
+  },
+);
+
+const answers = step(
+  'answer',
+  fc.record({ job: names, due: fc.integer({ min: 97, max: 103 }), length: fc.constantFrom(undefined, 1, 2) }),
+  ({ job, due, length }) =>
+    async (model, stores) => {
+      const id = length === undefined ? `due-${due}` : spanId(instantOf(due));
+      const last = due + (length ?? 0);
+      const answer = answerOf({
+        ...{ jobId: stores.jobId(job), runId: id, scheduledTime: instantOf(last), channel: CHANNEL },
+        ...{ at: instantOf(model.now), ...(length === undefined ? {} : { spanFrom: instantOf(due) }) },
+      });
+      await stores.ask((store) => store.answer(answer));
+      model.answer(job, id, length === undefined ? undefined : due, last);
+    },
+);
+
+const requestOf = (verb: OperatorRequest['verb'], model: RunModel) => ({
+  verb,
+  by: 'op',
+  at: instantOf(model.now),
+});
+
+const cancels = step('cancel', aimed(fc.constant(0)), (aim) => async (model, stores) => {
+  const { job, id } = anyRun(model, aim);
+  const key = { jobId: stores.jobId(job), runId: id };
+  const { outcome } = await stores.ask((store) => store.cancel(key, requestOf('cancel', model)));
+  expect(outcome).toBe(model.cancel(job, id));
+});
+
+const reopenings = step('reopen', aimed(fc.constant(0)), (aim) => async (model, stores) => {
+  const { job, id } = anyRun(model, aim);
+  const notBefore = instantOf(model.now);
+  const reopening = { jobId: stores.jobId(job), runId: id, request: requestOf('retry', model), notBefore };
+  const { outcome } = await stores.ask((store) => store.reopen(reopening));
+  expect(outcome).toBe(model.reopen(job, id));
+});
+
+const pauses = step(
+  'pause',
+  fc.record({ job: names, minutes: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }) }),
+  ({ job, minutes }) =>
+    async (model, stores) => {
+      const until = minutes === undefined ? {} : { until: instantOf(model.now + minutes) };
+      const pause = { jobId: stores.jobId(job), from: instantOf(model.now), by: 'op', ...until };
+      await stores.ask((store) => store.pause(pause));
+      model.pause(job, minutes);
+    },
+);
+
+const resumes = step('resume', names, (job) => async (model, stores) => {
+  await stores.ask((store) => store.resume(stores.jobId(job), { at: instantOf(model.now), by: 'op' }));
+  model.resume(job);
+});
+
+const renames = step(
+  'rename',
+  fc.record({ from: names, to: fc.constantFrom('c', 'd', 'a') }),
+  ({ from, to }) =>
+    async (model, stores) => {
+      const plan = { format: 1, crontab: stores.crontab, zones: {}, jobs: [] } as const;
+      const renamed = [{ from: stores.jobId(from), to: stores.jobId(to) }];
+      await stores.ask((store) =>
+        store.setActivePlan({ plan, hash: 'hash-1', since: 0 }, { ...NO_CHANGE, renamed }),
+      );
+      model.rename(from, to);
+    },
+  ({ to }) =>
+    (model) =>
+      model.mayRename(to),
+);
+
+const clock = step('clock', fc.constantFrom(1, 1, 1, 2, 4, -1, -3, 200), (minutes) => async (model) => {
+  model.now += minutes;
+});
+
+let crontabs = 0;
+
+test(
+  `run stores of memory and SQLite do what the model does, whatever is asked of them (${RUNS} runs)`,
+  async () => {
+    const weighted = [
+      ...[claims, claims, claims, claims, claims, starts, starts, starts, finishes, finishes, finishes],
+      ...[
+        clock,
+        clock,
+        releases,
+        debts,
+        debts,
+        extensions,
+        closings,
+        answers,
+        cancels,
+        reopenings,
+        reopenings,
+      ],
+      ...[pauses, resumes, renames],
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.commands(weighted, { maxCommands: 60, size: 'max' }), async (steps) => {
+        crontabs += 1;
+        // What a run that failed has left.
+        for (const { id } of await sqlite.takeNotifications(FAR, FAR, 1000))
+          await sqlite.settleNotification(id, undefined);
+        const crontab = `crontab-${crontabs}`;
+        await fc.asyncModelRun(() => ({ model: new RunModel(), real: new Stores(crontab) }), steps);
+      }),
+      { numRuns: RUNS, seed: SEED },
+    );
+  },
+  RUNS * 1000,
+);

@@ -242,13 +242,12 @@ describe('--follow', () => {
     becomes({ status: 'pending', attempts: attempts('failed') });
     await shows('one\ntwo\nthree\n');
     becomes({ status: 'running', attempts: attempts('failed', 'running') });
-    await sleep(0);
     outputs.set(2, { stdout: tail('from the store\n'), stderr: tail('oh\n') });
     becomes({ status: 'succeeded', attempts: attempts('failed', 'succeeded') });
     await done;
     expect([seen.stdout, seen.stderr]).toEqual([
       'one\ntwo\nthree\nfrom the store\n',
-      'shop/job run-1: claimed\nattempt 2:\noh\nshop/job run-1: succeeded\n',
+      'shop/job run-1: claimed\nattempt 2:\noh\nshop/job run-1: succeeded, attempt 2\n',
     ]);
   });
 

@@ -114,6 +114,17 @@ describe('a failed attempt', () => {
     expect(next.process.starts).toEqual(['a 10:00 at 10:05:00.000']);
   });
 
+  test('starts in its own millisecond, whatever else is looked for before', async () => {
+    const crontab = job('retries=1 backoff=5m..5m', HOURLY) + job('retries=1 backoff=2m..2m', HOURLY, 'b');
+    const { process, clock } = await processAt('09:59:59', crontab, { lasting: ['a', 'b'] });
+    await clock.advance(SECOND + 7);
+    process.command('a').end(FAILURE);
+    process.command('b').end(FAILURE);
+    await process.load(crontab);
+    await clock.advance(6 * MINUTE);
+    expect(process.starts.slice(2)).toEqual(['b 10:00 at 10:02:00.007', 'a 10:00 at 10:05:00.007']);
+  });
+
   test('that is due in a pause ends its run', async () => {
     const { process, clock, store } = await processAt('09:59:59', job('retries=1 backoff=5m..5m', HOURLY));
     await clock.advance(SECOND);

@@ -12,7 +12,7 @@ interface Fact {
   readonly end: readonly [status: string, reason?: string, code?: number | string];
   readonly stdout?: string;
   readonly stderr?: string;
-  /** Megabytes of standard output that are not kept; what is written while a file is emptied is not counted. */
+  /** Gigabytes of standard output that are not kept: what is written while a file is emptied is not counted. */
   readonly dropped?: number;
   /** Processes of the run that live on, as after cron: who leaves the group on purpose is nobody's to end. */
   readonly leaves?: number;
@@ -69,7 +69,7 @@ const FACTS: readonly Fact[] = [
     command: 'head -c 1000000000 /dev/zero | tr "\\\\0" x',
     end: ['succeeded', undefined, 0],
     stdout: 'x'.repeat(KEPT),
-    dropped: 1000,
+    dropped: 1,
   },
   {
     what: 'writes a gigabyte without a stop for breath on both streams',
@@ -170,7 +170,7 @@ describe('a command that', () => {
           : {
               stdout: output?.stdout.text ?? '',
               stderr: output?.stderr.text ?? '',
-              dropped: Math.round((output?.stdout.droppedBytes ?? 0) / 10 ** 7) * 10,
+              dropped: Math.round((output?.stdout.droppedBytes ?? 0) / 10 ** 9),
             }),
         left: left().length,
       }).toEqual({

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { FaultHome } from '../support/fault-home.ts';
+import { FaultHome, waitFor } from '../support/fault-home.ts';
 import type { Evidence } from '../support/fault-judge.ts';
 import { Chance, FAULT_SEED } from '../support/fault-seed.ts';
 import { endQuietly, evidenceOf, stories } from '../support/fault-trial.ts';
@@ -17,7 +17,7 @@ let evidence: Evidence;
 const JOBS: readonly (readonly [schedule: string, options: string, work: string])[] = [
   ['@reboot', '', 'exclusive 0.3 0 none'],
   ['@reboot', 'concurrency-policy=allow', 'shared 0.8 3 child'],
-  ['@reboot', 'timeout=5s', 'exclusive 600 0 deaf'],
+  ['@reboot', 'timeout=5s', 'exclusive 600 0 none'],
   ['@reboot', 'retries=2 backoff=1s..2s', 'exclusive 0.1 2 none'],
   ['* * * * *', 'concurrency-policy=replace', 'exclusive 30 0 child'],
   ['* * * * *', 'retries=1 backoff=1s..3s catch-up=all', 'exclusive 0.2 2 none'],
@@ -65,4 +65,33 @@ test('the kills hit, and no process of a run is left', () => {
     isLost: true,
     processes: [],
   });
+});
+
+test('what is left of a killed daemon and ignores TERM is gone before the next one starts anything', async () => {
+  const other = new FaultHome();
+  try {
+    const deaf = "trap '' TERM; (sleep 600; true) & setsid sleep 600 & echo >>started; wait";
+    writeFileSync(other.crontab, `HOME=${other.folder}\n# kuber-cron: name=job-01\n@reboot ${deaf}\n`);
+    const first = other.start();
+    await waitFor('its start', () => (existsSync(other.path('started')) ? true : undefined));
+    await first.kill();
+    const orphans = other.processes();
+    writeFileSync(other.crontab, '');
+    const second = other.start();
+    await second.event('crontab-loaded');
+    const left = other.processes();
+    const { runs } = await other.history();
+    expect({
+      wereLeft: orphans.length > 0,
+      left,
+      runs: runs.map(({ status, reason }) => [status, reason]),
+    }).toEqual({
+      wereLeft: true,
+      left: [],
+      runs: [['lost', 'owner-died']],
+    });
+    expect(await second.signal('SIGTERM')).toBe(0);
+  } finally {
+    await other.remove();
+  }
 });

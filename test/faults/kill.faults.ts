@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Attempt } from '../../shared/core/run/run.ts';
 import { faultCrontab } from '../support/fault-crontab.ts';
 import { FaultHome, type Faults, STORE_METHODS } from '../support/fault-home.ts';
 import { type Evidence, runName } from '../support/fault-judge.ts';
+import { atLeast } from '../support/fault-matcher.ts';
 import { Chance, FAULT_SEED } from '../support/fault-seed.ts';
 import { endQuietly, evidenceOf, stories } from '../support/fault-trial.ts';
 
@@ -60,12 +62,35 @@ test(`${KILLS} kills of a daemon leave no run lost, doubled or told wrongly (see
   expect(stories(home, evidence)).toEqual([]);
 });
 
-test('the kills hit: runs are lost to them, and every end and every way to start comes about', () => {
+test('the kills hit daemons at work: runs are lost to them, and every end and every way to start comes about', () => {
   const seen = new Set(evidence.runs.flatMap(({ status, reason, trigger }) => [status, reason, trigger]));
-  const expected = ['succeeded', 'failed', 'timed-out', 'skipped', 'missed', 'lost', 'overlap', 'catch-up'];
-  expect({ deaths, absent: expected.filter((one) => !seen.has(one as never)) }).toEqual({
+  const expected = [
+    'succeeded',
+    'failed',
+    'timed-out',
+    'skipped',
+    'missed',
+    'overlap',
+    'superseded',
+    'catch-up',
+  ];
+  const attempts = evidence.runs.flatMap((run) => run.attempts);
+  const count = (test: (attempt: Attempt) => boolean) => attempts.filter(test).length;
+  const work = {
+    absent: expected.filter((one) => !seen.has(one as never)),
+    started: attempts.length,
+    lost: count(({ status }) => status === 'lost'),
+    retries: count(({ number }) => number > 1),
+    loaded: home.count('crontab-loaded'),
+  };
+  process.stderr.write(`of ${deaths} killed daemons: ${JSON.stringify(work)}\n`);
+  expect({ deaths, ...work }).toEqual({
     deaths: KILLS,
     absent: [],
+    started: atLeast(500),
+    lost: atLeast(50),
+    retries: atLeast(50),
+    loaded: atLeast(KILLS / 2),
   });
 });
 

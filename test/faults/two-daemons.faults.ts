@@ -7,7 +7,7 @@ import { type Evidence, rowText } from '../support/fault-judge.ts';
 import { Chance, FAULT_SEED } from '../support/fault-seed.ts';
 import { endQuietly, evidenceOf, stories } from '../support/fault-trial.ts';
 
-const KILLS = 24;
+const KILLS = 20;
 const JOBS = 20;
 /** A minute is a second: a lease of five minutes outlives what a busy machine takes. */
 const RATE = 60;

@@ -8,8 +8,7 @@ export const FAULT_CRONTAB = 'shop';
  * job forbids overlap it holds a lock as long as a process of it lives, so that the kernel knows.
  *
  * `work exclusive|shared SECONDS FAILS CHILD`: it fails when minute and attempt say so, once in FAILS times, 0 never;
- * CHILD is `none`, `child` for one in the background, `escape` for one in a session of its own, `deaf` for no child
- * and no ear for TERM.
+ * CHILD is `none`, `child` for one in the background, `escape` for one in a session of its own.
  */
 export const WORK = `work() {
   me="$KUBERCRON_RUN_ID $KUBERCRON_ATTEMPT"
@@ -21,7 +20,6 @@ export const WORK = `work() {
   case $4 in
     child) sleep 1 9>&- & ;;
     escape) setsid sleep 600 & escaped=$! ;;
-    deaf) trap '' TERM ;;
   esac
   [ "$2" = 0 ] || sleep "$2"
   [ "$4" != escape ] || kill "$escaped"
@@ -67,7 +65,7 @@ export function faultCrontab(chance: Chance, count: number, home: string): strin
     if (kind === 'endless') options.push(`timeout=${chance.of(['30s', '2m', '4m'])}`);
     // Who ends by a signal cannot tidy up what left its process group.
     const children = policy === 'replace' ? ['none', 'child'] : ['none', 'child', 'escape'];
-    const child = { quick: ['none'], short: children, long: children, endless: ['none', 'deaf'] }[kind];
+    const child = { quick: ['none'], short: children, long: children, endless: ['none'] }[kind];
     const lock = policy === 'allow' ? 'shared' : 'exclusive';
     const schedule =
       n % 17 === 0 ? '@reboot' : chance.percent(70) ? chance.of(SCHEDULES) : chance.of(RARE_SCHEDULES);

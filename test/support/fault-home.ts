@@ -161,6 +161,11 @@ export class FaultHome {
     );
   }
 
+  /** How often the daemons logged an event. */
+  count(event: string): number {
+    return this.#daemons.flatMap((daemon) => daemon.lines.filter((line) => line.event === event)).length;
+  }
+
   /** Everything that the daemons wrote that was no log, and their errors. */
   errors(): string[] {
     return this.#daemons.flatMap((daemon, index) => [

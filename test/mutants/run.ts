@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { ALL_MUTANTS } from './all.ts';
+import { type JestReport, type Mutant, mutated, type Verdict, verdictOf } from './mutant.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** Copies of the project that are worked in at a time. */
+const LANES = 2;
+/** What is not copied; the packages are linked. */
+const LEFT_OUT = ['.git', 'coverage', 'dist', 'node_modules'];
+/** A test that hangs for so long has failed. Milliseconds. */
+const TEST_TIMEOUT_MS = 60_000;
+/** A run of Jest that hangs for so long is ended, without a verdict. Milliseconds. */
+const RUN_TIMEOUT_MS = 180_000;
+
+type TestRun = Pick<Mutant, 'test' | 'only'>;
+
+const folder = mkdtempSync(join(tmpdir(), 'kuber-cron-mutants-'));
+const children = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of children) end(child);
+  // What a broken project leaves running may still write.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !Object.hasOwn(ALL_MUTANTS, name));
+  if (unknown.length > 0) {
+    const known = Object.keys(ALL_MUTANTS).join(', ');
+    console.error(`there is no mutant \`${unknown.join('`, `')}\`; there are: ${known}`);
+    return 2;
+  }
+  const mutants = Object.entries(ALL_MUTANTS).filter(([name]) => names.length === 0 || names.includes(name));
+  const copies = [copyOf(ROOT, 0)];
+  // Of the first copy: the project may be edited meanwhile.
+  while (copies.length < LANES) copies.push(copyOf(copies[0] as string, copies.length));
+
+  const bases = distinctRuns(mutants.map(([, mutant]) => mutant));
+  console.log(`${bases.length} times are tests run without a mutant: they must pass`);
+  const failed: string[] = [];
+  await inLanes(copies, bases, async (copy, base) => {
+    const verdict = await tested(copy, base);
+    if (verdict.colour !== 'green') failed.push(`${titleOf(base)}: ${explained(verdict)}`);
+  });
+  if (failed.length > 0) {
+    console.error(`These do not pass without a mutant, so they tell of none:\n${failed.join('\n')}`);
+    return 1;
+  }
+
+  const survivors: string[] = [];
+  let done = 0;
+  await inLanes(copies, mutants, async (copy, [name, mutant]) => {
+    const verdict = await withMutant(copy, mutant);
+    if (verdict.colour !== 'red') survivors.push(name);
+    done++;
+    console.log(`${done}/${mutants.length} ${name}: ${mutant.promise}\n    ${explained(verdict)}`);
+  });
+  const count = mutants.length;
+  const red = count - survivors.length;
+  console.log(`${count} ${count === 1 ? 'mutant' : 'mutants'}: ${red} red, ${survivors.length} not`);
+  for (const name of survivors) console.log(`  ${name}: ${titleOf(ALL_MUTANTS[name] as Mutant)} saw nothing`);
+  return survivors.length === 0 ? 0 : 1;
+}
+
+/** @returns the new folder, which is a project of its own */
+function copyOf(source: string, number: number): string {
+  const copy = join(folder, String(number), 'project');
+  const isCopied = (path: string) => !LEFT_OUT.includes(relative(source, path));
+  cpSync(source, copy, { recursive: true, filter: isCopied });
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  mkdirSync(join(copy, '../tmp'));
+  return copy;
+}
+
+function distinctRuns(mutants: readonly Mutant[]): TestRun[] {
+  const runs = mutants.map(({ test, only }): TestRun => (only === undefined ? { test } : { test, only }));
+  return [...new Map(runs.map((run) => [titleOf(run), run])).values()];
+}
+
+/** Works off items, one at a time in each copy. */
+async function inLanes<T>(
+  copies: readonly string[],
+  items: readonly T[],
+  work: (copy: string, item: T) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const lane = async (copy: string) => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(copy, item);
+  };
+  await Promise.all(copies.map(lane));
+}
+
+async function withMutant(copy: string, mutant: Mutant): Promise<Verdict> {
+  const path = join(copy, mutant.file);
+  const text = readFileSync(path, 'utf8');
+  try {
+    writeFileSync(path, mutated(text, mutant));
+    return await tested(copy, mutant);
+  } catch (error) {
+    return { colour: 'none', why: (error as Error).message };
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+/** Runs one test file in a copy. Whatever it leaves behind lies beside the copy, and goes with it. */
+async function tested(copy: string, { test, only }: TestRun): Promise<Verdict> {
+  const report = join(copy, '../report.json');
+  rmSync(report, { force: true });
+  const args = [
+    ...['--disable-warning=ExperimentalWarning', '--experimental-vm-modules'],
+    ...['node_modules/jest/bin/jest.js', '--runTestsByPath', test],
+    ...(only === undefined ? [] : ['--testNamePattern', only]),
+    ...['--json', `--outputFile=${report}`, `--cacheDirectory=${join(copy, '../cache')}`],
+    ...['--silent', '--forceExit', `--testTimeout=${TEST_TIMEOUT_MS}`],
+  ];
+  // No golden is to be written to fit a mutant.
+  const { UPDATE_GOLDENS: _none, ...rest } = process.env;
+  const log = openSync(join(copy, '../jest.log'), 'w');
+  const child = spawn(process.execPath, args, {
+    ...{ cwd: copy, env: { ...rest, TMPDIR: join(copy, '../tmp') } },
+    // A group of its own, so that an end reaches its workers too.
+    ...{ detached: true, stdio: ['ignore', log, log] as const },
+  });
+  children.add(child);
+  const timer = setTimeout(() => end(child), RUN_TIMEOUT_MS);
+  await new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+  clearTimeout(timer);
+  children.delete(child);
+  return verdictOf(existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as JestReport) : undefined);
+}
+
+function end({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+function titleOf({ test, only }: TestRun): string {
+  return only === undefined ? test : `${test} -t '${only}'`;
+}
+
+function explained(verdict: Verdict): string {
+  if (verdict.colour === 'green') return 'GREEN: no test failed';
+  if (verdict.colour === 'none') return `NO VERDICT: ${verdict.why}`;
+  const [first, ...others] = verdict.failed;
+  return `red: ${first}${others.length === 0 ? '' : `, and ${others.length} more`}`;
+}
