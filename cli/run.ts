@@ -15,6 +15,7 @@ import {
   UsageError,
 } from '../shared/adapters/command-line.ts';
 import { currentOwner, currentUser, isAlive } from '../shared/adapters/host.ts';
+import { limitSupport } from '../shared/adapters/limits.ts';
 import { endLostCommands } from '../shared/adapters/lost-commands.ts';
 import { openExistingStore, openStore, storeLocation } from '../shared/adapters/open-store.ts';
 import { StreamingCommandRunner } from '../shared/adapters/process-runner.ts';
@@ -90,6 +91,7 @@ async function runNamed(name: string, invocation: Invocation, io: Io): Promise<n
   try {
     const found = ofCrontab ?? (await ofDaemon(store, name));
     const secrets = secretsOf(found.job, environment, io);
+    sayUnlimited(found.job, io);
     const run = await claim(found, store);
     return await execute(run, found.job, store, { passed: environment.passed, secrets }, io);
   } finally {
@@ -134,6 +136,13 @@ function secretsOf(job: PlannedJob, { secret }: CommandEnvironment, io: Io): Rec
     secrets[name] = value;
   }
   return secrets;
+}
+
+/** Nobody shall count on a limit that is not there. */
+function sayUnlimited({ options }: PlannedJob, io: Io): void {
+  if (options.memory === undefined) return;
+  const { memory, why } = limitSupport();
+  if (!memory) io.stderr.write(`kuber-cron: \`memory\` is not enforced here: ${why}\n`);
 }
 
 /** @throws CommandError when another run is in the way */

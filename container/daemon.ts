@@ -308,13 +308,15 @@ export class Daemon {
           });
     if (health !== undefined) this.#emit({ kind: 'listening', address: health.url });
     this.#view?.follow(scheduler, this.#machine.clock.now);
-    const work = [scheduler.run(), scheduler.startReboot(this.#occasion), janitor.run()];
+    const work = [scheduler.run(), scheduler.startReboot(this.#occasion)];
+    const cleaning = janitor.run();
     const signal = await signals.stopped;
     scheduler.stop();
     janitor.stop();
     await Promise.all(work);
     this.#emit({ kind: 'draining', signal, running: scheduler.running.length, drainMs });
     await scheduler.drain(drainMs, signals.hurry);
+    await cleaning;
     await health?.close();
   }
 

@@ -11,9 +11,10 @@ import type { SchedulerOptions, SchedulerPorts } from './run-starter.ts';
 
 /** How often owners that are gone are looked for. Milliseconds. */
 const LOOK_EVERY_MS = 20_000;
-/** How often expired history is deleted, and how much at once: a start must not wait for it. */
+/** How often expired history is deleted. Milliseconds. */
 const PRUNE_EVERY_MS = 60_000;
-const PRUNE_ROWS = 500;
+/** In pieces, with a rest between them: a start must not wait for it. */
+const PRUNE = { rows: 500, pieces: 100, restMs: 50 } as const;
 
 export interface JanitorPorts extends Pick<SchedulerPorts, 'store' | 'clock' | 'emit' | 'random'> {
   /** Whether an owner lives; undefined when that cannot be seen from here. */
@@ -61,17 +62,6 @@ export class Janitor {
     this.#warnOfOthers(await this.#ports.store.unfinished());
   }
 
-  /** Records ends that the store did not take when they came. */
-  async #handIn(): Promise<void> {
-    const { store, spool } = this.#ports;
-    for (const finish of spool.all()) {
-      await this.#try(`the end of run ${finish.jobId} ${finish.runId} could not be recorded`, async () => {
-        await store.finish(finish);
-        spool.remove(finish);
-      });
-    }
-  }
-
   /** Goes round until `stop` is called. */
   async run(): Promise<void> {
     const { clock } = this.#ports;
@@ -93,6 +83,17 @@ export class Janitor {
     this.#stopped.abort();
   }
 
+  /** Records ends that the store did not take when they came. */
+  async #handIn(): Promise<void> {
+    const { store, spool } = this.#ports;
+    for (const finish of spool.all()) {
+      await this.#try(`the end of run ${finish.jobId} ${finish.runId} could not be recorded`, async () => {
+        await store.finish(finish);
+        spool.remove(finish);
+      });
+    }
+  }
+
   async #try(message: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -103,7 +104,10 @@ export class Janitor {
 
   async #prune(): Promise<void> {
     const { store, clock } = this.#ports;
-    await store.prune(clock.now(), PRUNE_ROWS);
+    for (let piece = 0; piece < PRUNE.pieces && !this.#stopped.signal.aborted; piece++) {
+      if ((await store.prune(clock.now(), PRUNE.rows)) < PRUNE.rows) return;
+      await clock.sleep(PRUNE.restMs, this.#stopped.signal);
+    }
   }
 
   async #closeLost(): Promise<void> {

@@ -13,8 +13,8 @@ const LOOK_EVERY_MS = 15_000;
 const MOST_AT_ONCE = 4;
 /** Longer than the longest try takes. Milliseconds. */
 const RESERVED_MS = 60_000;
-/** How long a shutdown may take. Milliseconds. */
-const FLUSH_MS = 5_000;
+/** How long a shutdown may take: with drain and grace less than the thirty seconds of Kubernetes. Milliseconds. */
+const FLUSH_MS = 3_000;
 
 export interface NotifierPorts {
   readonly queue: NotificationQueue;
@@ -44,7 +44,7 @@ export class Notifier {
     this.#ports = ports;
   }
 
-  /** Goes round until `stop` is called, then sends for five seconds at most what is due; the rest stays queued. */
+  /** Goes round until `stop` is called, then sends for three seconds at most what is due; the rest stays queued. */
   async run(): Promise<void> {
     const { clock } = this.#ports;
     const done = new AbortController();

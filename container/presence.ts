@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { presencePrefix } from '../shared/adapters/open-store.ts';
 import type { Owner } from '../shared/core/run/run.ts';
 
 /** A file beside the store for each daemon that works on it, so that a second one can say so. */
@@ -11,7 +12,7 @@ export class Presence {
   /** @param isAlive undefined when that cannot be seen from here */
   constructor(store: string, owner: Owner, isAlive: (owner: Owner) => boolean | undefined) {
     const folder = dirname(store);
-    const prefix = `${basename(store)}.daemon-`;
+    const prefix = basename(presencePrefix(store));
     const others: Owner[] = [];
     for (const name of readdirSync(folder)) {
       if (!name.startsWith(prefix)) continue;
@@ -23,7 +24,7 @@ export class Presence {
       if (lives === false) rmSync(path, { force: true });
     }
     this.others = others;
-    this.#path = join(folder, `${prefix}${owner.token}`);
+    this.#path = `${presencePrefix(store)}${owner.token}`;
     writeFileSync(this.#path, JSON.stringify(owner), { mode: 0o600 });
   }
 

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Retention } from '../core/run/retention.ts';
 import type { Owner } from '../core/run/run.ts';
 import type { RunStore } from '../core/run/run-store.ts';
@@ -75,12 +75,37 @@ export function openExistingStore(location: StoreLocation): RunStore {
   return openStore(location);
 }
 
+/** Begin of the names of the files beside a store that daemons make while they work on it; each holds an owner. */
+export function presencePrefix(path: string): string {
+  return `${path}.daemon-`;
+}
+
 /** Whether a daemon works on a store; undefined where that cannot be seen, because it is on another host. */
 export function hasDaemon({ path }: StoreLocation): boolean | undefined {
+  const prefix = basename(presencePrefix(path));
+  let isSure = true;
+  for (const name of namesIn(dirname(path))) {
+    if (!name.startsWith(prefix)) continue;
+    const lives = isAliveIn(join(dirname(path), name));
+    if (lives === true) return true;
+    isSure &&= lives === false;
+  }
+  return isSure ? false : undefined;
+}
+
+function namesIn(folder: string): string[] {
   try {
-    return isAlive(JSON.parse(readFileSync(`${path}.daemon`, 'utf8')) as Owner);
+    return readdirSync(folder);
   } catch {
-    // None, or one that was cut off when the machine stopped.
+    return [];
+  }
+}
+
+function isAliveIn(file: string): boolean | undefined {
+  try {
+    return isAlive(JSON.parse(readFileSync(file, 'utf8')) as Owner);
+  } catch {
+    // One that was cut off when the machine stopped.
     return false;
   }
 }

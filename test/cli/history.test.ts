@@ -178,7 +178,7 @@ shop/queue   */5 * * * *  running    for 1m 30s   in 4m 30s   1     1
   test('while a daemon works on the store nothing is said of it', async () => {
     const copy = join(FOLDER, 'with-daemon.sqlite');
     copyFileSync(STORE, copy);
-    writeFileSync(`${copy}.daemon`, JSON.stringify(currentOwner('token')));
+    writeFileSync(`${copy}.daemon-token`, JSON.stringify(currentOwner('token')));
     expect((await kuberCron(['jobs', '--store', `sqlite:${copy}`], { now })).stderr).toBe('');
   });
 
