@@ -88,7 +88,7 @@ export class RunStarter {
   /** Claims that the store may or may not have taken: given back before their jobs are looked at again. */
   readonly #doubtful = new Map<string, RunKey>();
   /** Answers that the store has not taken yet. */
-  #unwritten: Note[] = [];
+  readonly #unwritten: Note[] = [];
   /** Jobs with runs that wait for the end of another. */
   readonly #blocked = new Set<string>();
   readonly #onPending: (notBefore: EpochMs) => void;
@@ -144,7 +144,8 @@ export class RunStarter {
   async settleOwed(): Promise<unknown> {
     if (this.#doubtful.size + this.#unwritten.length === 0) return undefined;
     const doubtful = [...this.#doubtful];
-    const unwritten = this.#unwritten;
+    // What comes to it meanwhile stays in it.
+    const unwritten = this.#unwritten.splice(0);
     const [released, written] = await Promise.all([
       Promise.allSettled(doubtful.map(([, key]) => this.#release(key))),
       Promise.allSettled(unwritten.map((note) => note.write())),
@@ -152,7 +153,7 @@ export class RunStarter {
     for (const [index, { status }] of released.entries()) {
       if (status === 'fulfilled') this.#doubtful.delete((doubtful[index] as (typeof doubtful)[number])[0]);
     }
-    this.#unwritten = unwritten.filter((_note, index) => written[index]?.status === 'rejected');
+    this.#unwritten.unshift(...unwritten.filter((_note, index) => written[index]?.status === 'rejected'));
     return [...released, ...written].find((one) => one.status === 'rejected')?.reason;
   }
 

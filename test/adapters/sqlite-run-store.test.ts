@@ -11,16 +11,19 @@ import { APPLICATION_ID, MIGRATIONS, STATEMENTS } from '../../shared/adapters/ru
 import { openDatabase } from '../../shared/adapters/sqlite-database.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
 import { StoreError } from '../../shared/adapters/store-error.ts';
+import type { Attempt } from '../../shared/core/run/run.ts';
 import {
   claimOf,
   finishOf,
   LEASE,
   MINUTE,
   NO_CHANGE,
+  owedOf,
   ownerOf,
   runOf,
   runToEnd,
   SPRING_NIGHT,
+  startRun,
 } from '../support/run-claims.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { countCommits } from '../support/write-ahead-log.ts';
@@ -36,6 +39,7 @@ function freshFile(): string {
 
 const JOB = 'shop/backup';
 const RUN = '2026-03-29T01:30Z';
+const DAY = 24 * 60 * MINUTE;
 const output = {
   stdout: { text: 'done\n', droppedBytes: 0 },
   stderr: { text: '', droppedBytes: 0 },
@@ -48,19 +52,19 @@ describe('a SQLite run store', () => {
     const file = freshFile();
     const store = SqliteRunStore.open(file);
     const next = claimOf({ scheduledTime: SPRING_NIGHT + MINUTE });
+    const table = { zone: 'UTC', from: 0, until: 10, offset: 0, changes: [] };
+    const interval = { jobId: JOB, from: 1, schedule: '30 1 * * *', written: '@daily', zone: 'UTC', table };
     const writes = [
       store.claim(claimOf()),
       store.start(JOB, RUN, 'token-1', { number: 1, startedAt: SPRING_NIGHT + 1000 }),
       store.finish(finishOf(claimOf(), { output })),
       store.claim(next),
       store.setCursor('shop', SPRING_NIGHT),
+      store.owe(owedOf({ jobId: 'shop/report', startBy: SPRING_NIGHT + 2 * MINUTE, maxActiveRuns: 2 })),
+      store.pause({ jobId: JOB, from: SPRING_NIGHT + 9 * MINUTE, by: 'ann@host-1' }),
       store.setActivePlan(
-        {
-          plan: { format: 1, crontab: 'shop', zones: {}, jobs: [] },
-          hash: 'hash-1',
-          since: SPRING_NIGHT,
-        },
-        NO_CHANGE,
+        { plan: { format: 1, crontab: 'shop', zones: {}, jobs: [] }, hash: 'hash-1', since: SPRING_NIGHT },
+        { ...NO_CHANGE, opened: [interval] },
       ),
     ];
     const view = async (of: SqliteRunStore) => ({
@@ -70,10 +74,14 @@ describe('a SQLite run store', () => {
       states: await of.states('shop'),
       cursor: await of.cursor('shop'),
       plan: await of.activePlan('shop'),
+      pending: await of.pending(SPRING_NIGHT, 9),
+      pauses: await of.pauses(JOB),
+      schedules: await of.schedules(JOB),
     });
     await Promise.all(writes);
     const before = await view(store);
-    expect([before.runs.length, before.unfinished.length, before.output]).toStrictEqual([2, 1, output]);
+    expect([before.runs.length, before.unfinished.length, before.output]).toStrictEqual([3, 1, output]);
+    expect([before.pending.length, before.pauses.length, before.schedules]).toStrictEqual([1, 1, [interval]]);
     await store.close();
 
     const reopened = SqliteRunStore.open(file);
@@ -82,6 +90,17 @@ describe('a SQLite run store', () => {
       'superseded',
     );
     await reopened.close();
+  });
+
+  test('keeps runs for as long as it is told', async () => {
+    const retention = { successMs: 10 * DAY, failureMs: 20 * DAY };
+    const store = SqliteRunStore.open(freshFile(), { retention });
+    await runToEnd(store, claimOf());
+    await runToEnd(store, claimOf({ scheduledTime: SPRING_NIGHT + MINUTE }), { status: 'failed' });
+    const pruned = [];
+    for (const days of [10, 11, 20, 21]) pruned.push(await store.prune(SPRING_NIGHT + days * DAY, 9));
+    expect(pruned).toStrictEqual([0, 1, 0, 1]);
+    await store.close();
   });
 
   test('is a file in a folder for nobody else', async () => {
@@ -446,6 +465,27 @@ describe('several users of one file', () => {
     }
     await one.close();
     await two.close();
+  });
+
+  test('two connections see a lease expire: one of them ends the run', async () => {
+    const file = freshFile();
+    const stores = [SqliteRunStore.open(file), SqliteRunStore.open(file)];
+    const [one] = stores as [SqliteRunStore];
+    await startRun(one, claimOf());
+    const attempt = {
+      number: 1,
+      startedAt: SPRING_NIGHT + 1000,
+      finishedAt: SPRING_NIGHT + LEASE,
+      status: 'lost',
+    };
+    const lost = finishOf(claimOf(), {
+      ...{ status: 'lost', reason: 'lease-expired', attempt: attempt as Attempt },
+      ...{ at: SPRING_NIGHT + LEASE, ifLeaseUntil: SPRING_NIGHT + LEASE },
+    });
+    const ended = await Promise.all(stores.map((store) => store.finish(lost)));
+    expect(ended.filter(Boolean)).toStrictEqual([true]);
+    expect(await one.states('shop')).toMatchObject([{ runs: { lost: 1 }, attempts: 1 }]);
+    for (const store of stores) await store.close();
   });
 
   test('processes that begin at once claim the same runs: each run and each lock has one winner', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -47,6 +48,14 @@ async function main(names: readonly string[]): Promise<number> {
     return 2;
   }
   const mutants = Object.entries(ALL_MUTANTS).filter(([name]) => names.length === 0 || names.includes(name));
+  const misplaced = mutants.flatMap(([name, mutant]) => {
+    const fault = faultOf(mutant);
+    return fault === undefined ? [] : [`${name}: ${fault}`];
+  });
+  if (misplaced.length > 0) {
+    console.error(`These have no place in the project any more:\n${misplaced.join('\n')}`);
+    return 1;
+  }
   const copies = [copyOf(ROOT, 0)];
   // Of the first copy: the project may be edited meanwhile.
   while (copies.length < LANES) copies.push(copyOf(copies[0] as string, copies.length));
@@ -69,13 +78,26 @@ async function main(names: readonly string[]): Promise<number> {
     const verdict = await withMutant(copy, mutant);
     if (verdict.colour !== 'red') survivors.push(name);
     done++;
-    console.log(`${done}/${mutants.length} ${name}: ${mutant.promise}\n    ${explained(verdict)}`);
+    console.log(`${done}/${mutants.length} ${name} ${explained(verdict)}`);
   });
   const count = mutants.length;
   const red = count - survivors.length;
   console.log(`${count} ${count === 1 ? 'mutant' : 'mutants'}: ${red} red, ${survivors.length} not`);
-  for (const name of survivors) console.log(`  ${name}: ${titleOf(ALL_MUTANTS[name] as Mutant)} saw nothing`);
+  for (const name of survivors) {
+    const mutant = ALL_MUTANTS[name] as Mutant;
+    console.log(`  ${name}: nothing in ${titleOf(mutant)} fails although it breaks: ${mutant.promise}`);
+  }
   return survivors.length === 0 ? 0 : 1;
+}
+
+/** Why a mutant cannot be applied; undefined when it can. */
+function faultOf(mutant: Mutant): string | undefined {
+  try {
+    mutated(readFileSync(join(ROOT, mutant.file), 'utf8'), mutant);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** @returns the new folder, which is a project of its own */
@@ -138,6 +160,7 @@ async function tested(copy: string, { test, only }: TestRun): Promise<Verdict> {
     // A group of its own, so that an end reaches its workers too.
     ...{ detached: true, stdio: ['ignore', log, log] as const },
   });
+  closeSync(log);
   children.add(child);
   const timer = setTimeout(() => end(child), RUN_TIMEOUT_MS);
   await new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
@@ -159,8 +182,8 @@ function titleOf({ test, only }: TestRun): string {
 }
 
 function explained(verdict: Verdict): string {
-  if (verdict.colour === 'green') return 'GREEN: no test failed';
-  if (verdict.colour === 'none') return `NO VERDICT: ${verdict.why}`;
+  if (verdict.colour === 'green') return 'stays GREEN';
+  if (verdict.colour === 'none') return `has NO VERDICT: ${verdict.why}`;
   const [first, ...others] = verdict.failed;
-  return `red: ${first}${others.length === 0 ? '' : `, and ${others.length} more`}`;
+  return `red by: ${first}${others.length === 0 ? '' : `, and ${others.length} more`}`;
 }

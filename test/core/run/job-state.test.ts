@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { emptyState, type JobState, withFinished } from '../../../shared/core/run/job-state.ts';
-import type { Attempt, Run } from '../../../shared/core/run/run.ts';
+import { emptyState, type JobState, recorded, renamedState } from '../../../shared/core/run/job-state.ts';
+import type { Attempt, FinalStatus, Run } from '../../../shared/core/run/run.ts';
 
 const JOB = 'shop/backup';
 
@@ -29,6 +29,7 @@ const before: JobState = {
 };
 
 describe('the state of a job after', () => {
+  /** How a run ended, and whether an attempt did by that. */
   test.each<[what: string, run: Partial<Run>, changes: Partial<JobState>]>([
     [
       'a success',
@@ -48,7 +49,7 @@ describe('the state of a job after', () => {
       },
       {
         runs: { succeeded: 4, failed: 2 },
-        attempts: 9,
+        attempts: 8,
         last: { runId: 'run-1', status: 'failed', startedAt: 2_000, finishedAt: 9_000, exitCode: 2 },
         lastFailureAt: 9_000,
       },
@@ -84,23 +85,142 @@ describe('the state of a job after', () => {
     ['a skipped run', { status: 'skipped', attempts: [] }, { runs: { succeeded: 4, failed: 1, skipped: 1 } }],
     ['a missed run', { status: 'missed', attempts: [] }, { runs: { succeeded: 4, failed: 1, missed: 1 } }],
   ])('%s', (_what, run, changes) => {
-    expect(withFinished(before, finished(run))).toEqual({ ...before, ...changes });
+    const ended = finished(run);
+    // Failures begin an incident, which has tests of its own.
+    const { incident: _incident, ...state } = recorded(before, ended, ended.attempts.at(-1), undefined).state;
+    expect(state).toStrictEqual({ ...before, ...changes });
   });
 
   test('the first run of all', () => {
-    expect(withFinished(emptyState(JOB), finished({}))).toEqual({
-      jobId: JOB,
-      runs: { succeeded: 1 },
-      attempts: 1,
-      last: { runId: 'run-1', status: 'succeeded', startedAt: 1_000, finishedAt: 9_000, exitCode: 0 },
-      lastSuccessAt: 9_000,
+    const run = finished({});
+    expect(recorded(emptyState(JOB), run, run.attempts[0], undefined)).toStrictEqual({
+      state: {
+        jobId: JOB,
+        runs: { succeeded: 1 },
+        attempts: 1,
+        last: { runId: 'run-1', status: 'succeeded', startedAt: 1_000, finishedAt: 9_000, exitCode: 0 },
+        lastSuccessAt: 9_000,
+      },
     });
   });
 
   test.each<[what: string, run: Partial<Run>]>([
-    ['is running', { status: 'running' }],
-    ['has no end', { finishedAt: undefined }],
-  ])('a run that %s: none, it is refused', (_what, run) => {
-    expect(() => withFinished(before, finished(run))).toThrow('run run-1 is not final');
+    ['waits for its next attempt', { status: 'pending', finishedAt: undefined }],
+    ['is running', { status: 'running', finishedAt: undefined }],
+  ])('an attempt of a run that %s counts, and the run does not', (_what, run) => {
+    const ended = finished(run);
+    expect(recorded(before, ended, ended.attempts[0], 'ops')).toStrictEqual({
+      state: { ...before, attempts: 8 },
+    });
+  });
+
+  test('a run that is closed long after its last attempt: the figures are those of the attempt', () => {
+    const closed = finished({ status: 'failed', reason: 'superseded', finishedAt: 99_000 });
+    const { state } = recorded(before, closed, undefined, undefined);
+    expect([state.attempts, state.runs, state.lastFailureAt, state.last?.finishedAt]).toStrictEqual([
+      7,
+      { succeeded: 4, failed: 2 },
+      9_000,
+      99_000,
+    ]);
+  });
+});
+
+describe('messages about a job', () => {
+  type End = [status: FinalStatus, scheduledTime: number, fields?: Partial<Run>];
+  test.each<[string, End[], (string | undefined)[]]>([
+    [
+      'first failure and first success after it',
+      [
+        ['failed', 1],
+        ['lost', 2],
+        ['succeeded', 3],
+        ['succeeded', 4],
+      ],
+      ['failed', undefined, 'recovered', undefined],
+    ],
+    [
+      'a missed run',
+      [
+        ['missed', 1],
+        ['failed', 2],
+        ['succeeded', 3],
+      ],
+      ['missed', undefined, 'recovered'],
+    ],
+    [
+      'each incident',
+      [
+        ['failed', 1],
+        ['succeeded', 2],
+        ['timed-out', 3],
+        ['succeeded', 4],
+      ],
+      ['failed', 'recovered', 'failed', 'recovered'],
+    ],
+    [
+      'none of what is no failure',
+      [
+        ['skipped', 1],
+        ['cancelled', 2],
+        ['succeeded', 3],
+      ],
+      [undefined, undefined, undefined],
+    ],
+    [
+      'none of runs by hand',
+      [
+        ['failed', 1, { trigger: 'manual' }],
+        ['failed', 2],
+        ['succeeded', 3, { trigger: 'manual' }],
+      ],
+      [undefined, 'failed', undefined],
+    ],
+    [
+      'no recovery by an older run',
+      [
+        ['failed', 5],
+        ['succeeded', 4],
+        ['succeeded', 5],
+      ],
+      ['failed', undefined, 'recovered'],
+    ],
+  ])('tell of %s', (_what, ends, expected) => {
+    let state = emptyState(JOB);
+    const told = ends.map(([status, scheduledTime, fields]) => {
+      const run = finished({ status, scheduledTime, runId: `run-${scheduledTime}`, ...fields });
+      const { notification, ...after } = recorded(state, run, run.attempts[0], 'ops');
+      state = after.state;
+      return notification?.kind;
+    });
+    expect(told).toStrictEqual(expected);
+  });
+
+  test('go to nobody without a channel, and the incident begins all the same', () => {
+    const run = finished({ status: 'failed', scheduledTime: 5 });
+    const { state, notification } = recorded(emptyState(JOB), run, run.attempts[0], undefined);
+    expect([notification, state.incident]).toStrictEqual([undefined, { since: 5, runId: 'run-1' }]);
+  });
+});
+
+describe('the state of a job with a new name', () => {
+  test('is that of the old one', () => {
+    expect(renamedState(before, undefined, 'shop/dump')).toStrictEqual({ ...before, jobId: 'shop/dump' });
+  });
+
+  test('counts what both did, and shows what the new name did last', () => {
+    const to: JobState = {
+      jobId: 'shop/dump',
+      runs: { succeeded: 1, lost: 2 },
+      attempts: 3,
+      lastSuccessAt: 900,
+    };
+    expect(renamedState(before, to, 'shop/dump')).toStrictEqual({
+      ...before,
+      jobId: 'shop/dump',
+      runs: { succeeded: 5, failed: 1, lost: 2 },
+      attempts: 10,
+      lastSuccessAt: 900,
+    });
   });
 });

@@ -46,7 +46,7 @@ describe('a time is read on the clocks of the zone', () => {
     ],
     ['2026-03-29 03:00', at('2026-03-29T01:00Z')],
     ['2026-03-29 01:59', at('2026-03-29T00:59Z')],
-  ])('%j', (text, expected, context) => {
+  ])('%j', (text, expected, context = {}) => {
     expect(readTime(text, { now, zone, ...context })).toEqual(expected);
   });
 
@@ -78,7 +78,7 @@ describe('what is no time says what is', () => {
     ['2046-06-01 03:30', /a time of the years 2020 to 2045$/],
     ['1764000000', /`now`/],
     ['2026-03-29T01:30Z#m0123', /`now`/],
-  ])('%j', (text, allowed, context) => {
+  ])('%j', (text, allowed, context = {}) => {
     expect(readTime(text, { now, zone, ...context })).toEqual({
       kind: 'no-time',
       allowed: expect.stringMatching(allowed),
