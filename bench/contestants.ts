@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { run } from './children.ts';
 
@@ -28,7 +29,7 @@ export async function kuberCronWithoutDurability(folder: string): Promise<readon
   await packedKuberCron(folder);
   const outfile = join(folder, 'package', 'dist', 'in-memory-daemon.js');
   await build({
-    ...{ entryPoints: [join(import.meta.dirname, 'in-memory-daemon.ts')], outfile, bundle: true },
+    ...{ entryPoints: [fileURLToPath(import.meta.resolve('./in-memory-daemon.ts'))], outfile, bundle: true },
     ...{ platform: 'node', target: 'node24', format: 'esm', logLevel: 'error' },
     banner: {
       js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,

@@ -21,7 +21,7 @@ export interface Daemon {
   readonly store?: string;
 }
 
-/** Starts one on a crontab, in a folder of its own that does not exist yet, by a command line that begins so. */
+/** Starts one on a crontab, in a folder of its own, by a command line that begins so. */
 export type StartDaemon = (crontab: string, folder: string, before?: readonly string[]) => Daemon;
 
 /** The daemons to compare, ours first. */
@@ -44,7 +44,7 @@ export async function daemons(
   return all;
 }
 
-/** Ours with a store that nothing of is written to the disk: what durability costs is the difference. */
+/** Ours with a store that writes nothing to the disk: what durability costs is the difference. */
 export async function withoutDurability({ folder }: Bench): Promise<ReadonlyMap<string, StartDaemon>> {
   const command = await kuberCronWithoutDurability(folder);
   const startDaemon: StartDaemon = (crontab, own, before = []) =>
@@ -66,7 +66,7 @@ function kuberCronArguments(store: string): readonly string[] {
 }
 
 function launch(command: readonly string[], folder: string): Daemon {
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const path = join(folder, 'log');
   const fd = openSync(path, 'a');
   const daemon = start(command, { stdio: ['ignore', fd, fd], env: { ...process.env, TZ: 'UTC' } });

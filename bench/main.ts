@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Bench } from './bench.ts';
 import { benchCheck } from './check.ts';
 import { benchHerd } from './herd.ts';
+import { benchHistory } from './history.ts';
 import { benchIdle } from './idle.ts';
 import { benchNextDue } from './next-due.ts';
 import { benchReload } from './reload.ts';
@@ -14,12 +15,13 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Table
   'next-due': benchNextDue,
   check: benchCheck,
   herd: benchHerd,
+  history: benchHistory,
   idle: benchIdle,
   reload: benchReload,
 };
 
 const USAGE = `npm run bench -- [--quick] [--json] [SUBJECT…]
-subjects: ${Object.keys(SUBJECTS).join(' ')} (default: all, about 40 minutes)
+subjects: ${Object.keys(SUBJECTS).join(' ')} (default: all, about 50 minutes)
 `;
 
 const { values, positionals } = parseArgs({

@@ -13,15 +13,13 @@ import type { StoreLocation } from '../shared/adapters/open-store.ts';
 import {
   type BackfillStep,
   type BackfillWish,
-  backfillStep,
   DueHistory,
   MOST_BACKFILLED,
-  type PastDue,
   REPROCESSING,
   type Reprocessing,
 } from '../shared/core/run/backfill.ts';
-import type { OperatorRequest, Run } from '../shared/core/run/run.ts';
-import { crontabOf, dueRunId, scheduledTimeText } from '../shared/core/run/run-id.ts';
+import { Backfill, type BackfillDone, type PlannedStep } from '../shared/core/run/backfill-work.ts';
+import { scheduledTimeText } from '../shared/core/run/run-id.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
 import { type EpochMs, type ZoneTable, zonedText } from '../shared/core/schedule/zone-table.ts';
 import { type Planned, REASON_OPTION, requestOf, startableJob, utcText, whenStarted } from './operator.ts';
@@ -31,8 +29,6 @@ import { findJob, withStore } from './stores.ts';
 import { table } from './style.ts';
 import { TIME_NOTE, timeOption, timeText, zoneOfJob } from './times.ts';
 
-/** Runs that are read, or written, at once. */
-const CHUNK = 100;
 /** Runs that `--dry-run` lists. */
 const LISTED = 20;
 
@@ -102,14 +98,18 @@ cannot be read.`,
         io.stderr.write(
           `the schedule of ${jobId} is known from ${known === undefined ? 'now' : utcText(known)} on: what was due before is not counted\n`,
         );
-      const work = new Backfill(store, planned, jobId, wish, maxActiveRuns, at, new Progress(io));
-      const steps = await work.steps(history);
+      const progress = new Progress(io);
+      const work = new Backfill(store, jobId, at, (text) => progress.show(text));
+      const steps = await work.plan(history, wish);
+      progress.clear();
       if (isSet(invocation, 'dry-run')) {
-        tellSteps(steps, range.zone, io);
+        tellSteps(steps, wish, range.zone, io);
         return EXIT.fine;
       }
-      const done = await work.carryOut(steps, requestOf('backfill', invocation, io));
-      tellDone(done, steps, planned, maxActiveRuns, location, io);
+      const request = requestOf('backfill', invocation, io);
+      const done = await work.carryOut(steps, { request, maxActiveRuns, planHash: planned.active.hash });
+      progress.clear();
+      tellDone(done, steps, wish, planned, maxActiveRuns, location, io);
       return EXIT.fine;
     });
   },
@@ -164,128 +164,12 @@ function tellRange(jobId: string, { from, to, zone }: Range, count: number, io: 
   );
 }
 
-interface Step {
-  readonly due: PastDue;
-  readonly step: BackfillStep;
-}
-
-interface Done {
-  readonly reopened: number;
-  readonly added: number;
-  /** Runs that somebody else took up meanwhile. */
-  readonly overtaken: number;
-}
-
-class Backfill {
-  readonly #store: RunStore;
-  readonly #planned: Planned;
-  readonly #jobId: string;
-  readonly #wish: BackfillWish;
-  readonly #maxActiveRuns: number;
-  readonly #at: EpochMs;
-  readonly #progress: Progress;
-
-  constructor(
-    store: RunStore,
-    planned: Planned,
-    jobId: string,
-    wish: BackfillWish,
-    maxActiveRuns: number,
-    at: EpochMs,
-    progress: Progress,
-  ) {
-    this.#store = store;
-    this.#planned = planned;
-    this.#jobId = jobId;
-    this.#wish = wish;
-    this.#maxActiveRuns = maxActiveRuns;
-    this.#at = at;
-    this.#progress = progress;
-  }
-
-  /** What is to be done about every due instant, oldest first; nothing is written. */
-  async steps(history: DueHistory): Promise<readonly Step[]> {
-    const pauses = await this.#store.pauses(this.#jobId);
-    const cursor = await this.#store.cursor(crontabOf(this.#jobId));
-    const steps: Step[] = [];
-    let span: Run | undefined;
-    for (const dues of chunks(history.instants())) {
-      const runs = await Promise.all(
-        dues.map(({ instant }) => this.#store.run(this.#jobId, dueRunId(instant))),
-      );
-      for (const [index, due] of dues.entries()) {
-        const run = runs[index];
-        if (run === undefined && !isIn(span, due.instant))
-          span = await this.#store.spanAt(this.#jobId, due.instant);
-        const answer = {
-          run,
-          span: isIn(span, due.instant) ? span : undefined,
-          pauses,
-          cursor,
-          now: this.#at,
-        };
-        steps.push({ due, step: backfillStep(due, answer, this.#wish) });
-      }
-      this.#progress.show(`${steps.length} due times are looked at …`);
-    }
-    this.#progress.clear();
-    return steps;
-  }
-
-  /** Makes pending what is to run, oldest first. Cut short, it may be repeated: it goes on where it ended. */
-  async carryOut(steps: readonly Step[], request: OperatorRequest): Promise<Done> {
-    const wanted = steps.filter(({ step }) => step.kind !== 'leave');
-    const counts = { reopened: 0, added: 0, overtaken: 0 };
-    let done = 0;
-    for (const chunk of chunks(wanted)) {
-      for (const result of await Promise.all(chunk.map((one) => this.#write(one, request)))) counts[result]++;
-      done += chunk.length;
-      this.#progress.show(`${done} of ${wanted.length} runs are pending …`);
-    }
-    this.#progress.clear();
-    return counts;
-  }
-
-  async #write({ due, step }: Step, request: OperatorRequest): Promise<keyof Done> {
-    const key = { jobId: this.#jobId, runId: dueRunId(due.instant) };
-    const wish = { notBefore: this.#at, maxActiveRuns: this.#maxActiveRuns, request };
-    if (step.kind === 'reopen') {
-      const { outcome } = await this.#store.reopen({ ...key, ...wish });
-      return outcome === 'done' ? 'reopened' : 'overtaken';
-    }
-    const isNew = await this.#store.owe({
-      ...key,
-      ...wish,
-      ...{ scheduledTime: due.instant, trigger: 'backfill', cause: 'requested', at: this.#at },
-      planHash: this.#planned.active.hash,
-    });
-    return isNew ? 'added' : 'overtaken';
-  }
-}
-
-function isIn(span: Run | undefined, instant: EpochMs): boolean {
-  return (
-    span !== undefined && (span.spanFrom ?? span.scheduledTime) <= instant && instant <= span.scheduledTime
-  );
-}
-
-function* chunks<Item>(items: Iterable<Item>): Generator<readonly Item[]> {
-  let chunk: Item[] = [];
-  for (const item of items) {
-    chunk.push(item);
-    if (chunk.length < CHUNK) continue;
-    yield chunk;
-    chunk = [];
-  }
-  if (chunk.length > 0) yield chunk;
-}
-
 /** What a run is now, or what stands in its place. */
 function stateText(step: BackfillStep): string {
   if ('run' in step) return step.run.status;
   switch (step.because) {
     case 'span':
-      return 'missed, in one row with others';
+      return 'missed in one row';
     case 'paused':
       return 'paused';
     case 'suspended':
@@ -299,38 +183,47 @@ function stateText(step: BackfillStep): string {
   }
 }
 
-function actionText(step: BackfillStep): string {
-  if (step.kind === 'reopen') return 'run again';
-  if (step.kind === 'owe') return 'first run';
-  return step.because === 'still-owed' ? 'left alone: the daemon starts it by itself' : 'left alone';
+function tellSteps(steps: readonly PlannedStep[], wish: BackfillWish, zone: ZoneTable, io: Io): void {
+  const wanted = steps.filter(({ step }) => step.kind !== 'leave');
+  if (wanted.length > 0) {
+    const rows = wanted
+      .slice(0, LISTED)
+      .map(({ due, step }) => [
+        scheduledTimeText(due.instant),
+        zonedText(zone, due.instant),
+        stateText(step),
+        step.kind === 'reopen' ? 'run again' : 'first run',
+      ]);
+    io.stdout.write(table([['RUN', 'TIME', 'NOW', 'THEN'], ...rows]));
+    if (wanted.length > LISTED) io.stdout.write(`… and ${wanted.length - LISTED} more\n`);
+  }
+  const again = wanted.filter(({ step }) => step.kind === 'reopen').length;
+  const left = steps.length - wanted.length;
+  io.stdout.write(
+    `dry run, nothing is changed: ${again} to run again, ${wanted.length - again} for the first time, ${left} left alone${leftText(steps)}\n`,
+  );
+  tellLeft(steps, wish, io);
 }
 
-function tellSteps(steps: readonly Step[], zone: ZoneTable, io: Io): void {
-  if (steps.length === 0) return;
-  io.stdout.write(
-    table([
-      ['RUN', 'TIME', 'NOW', 'THEN'],
-      ...steps
-        .slice(0, LISTED)
-        .map(({ due, step }) => [
-          scheduledTimeText(due.instant),
-          zonedText(zone, due.instant),
-          stateText(step),
-          actionText(step),
-        ]),
-    ]),
-  );
-  if (steps.length > LISTED) io.stdout.write(`… and ${steps.length - LISTED} more\n`);
-  const reopened = steps.filter(({ step }) => step.kind === 'reopen').length;
-  const added = steps.filter(({ step }) => step.kind === 'owe').length;
-  const left = steps.length - reopened - added;
-  io.stdout.write(
-    `dry run, nothing is changed: ${reopened} would run again, ${added} for the first time, ${left} ${left === 1 ? 'is' : 'are'} left alone${leftText(steps)}\n`,
-  );
+/** Which option does more. */
+function tellLeft(steps: readonly PlannedStep[], wish: BackfillWish, io: Io): void {
+  const left = steps.flatMap(({ step }) => (step.kind === 'leave' ? [step.because] : []));
+  const count = (...because: string[]) => left.filter((one) => because.includes(one)).length;
+  const unrecorded = count('span', 'paused', 'suspended', 'no-row');
+  const forgotten = count('forgotten');
+  if (unrecorded > 0)
+    io.stderr.write(`\`--unrecorded\` runs ${unrecorded} more, which have no run of their own\n`);
+  if (forgotten > 0)
+    io.stderr.write(
+      `${forgotten} may have succeeded: nothing of them is kept any more; \`--unrecorded --reprocess all\` runs them\n`,
+    );
+  const others = wish.reprocess === 'failed' ? count('not-wanted') : 0;
+  if (others > 0)
+    io.stderr.write(`\`--reprocess all\` runs ${others} more, which succeeded or were left out on purpose\n`);
 }
 
 /** What is left alone, by what it is: ` (3 succeeded, 1 paused)`. */
-function leftText(steps: readonly Step[]): string {
+function leftText(steps: readonly PlannedStep[]): string {
   const counts = new Map<string, number>();
   for (const { step } of steps)
     if (step.kind === 'leave') counts.set(stateText(step), (counts.get(stateText(step)) ?? 0) + 1);
@@ -338,8 +231,9 @@ function leftText(steps: readonly Step[]): string {
 }
 
 function tellDone(
-  { reopened, added, overtaken }: Done,
-  steps: readonly Step[],
+  { reopened, added, overtaken }: BackfillDone,
+  steps: readonly PlannedStep[],
+  wish: BackfillWish,
   { job }: Planned,
   maxActiveRuns: number,
   location: StoreLocation,
@@ -350,7 +244,10 @@ function tellDone(
   io.stdout.write(
     `${reopened} to run again, ${added} for the first time, ${left} left alone${leftText(steps)}${meanwhile}\n`,
   );
-  if (reopened + added === 0) return;
+  if (reopened + added === 0) {
+    tellLeft(steps, wish, io);
+    return;
+  }
   const isLocked = job.options['concurrency-policy'] !== 'allow';
   const atOnce = isLocked || maxActiveRuns === 1 ? 'one at a time' : `${maxActiveRuns} at once`;
   io.stdout.write(`they run ${atOnce}, oldest first; ${whenStarted(location)}\n`);

@@ -5,6 +5,7 @@ import {
   type Command,
   CommandError,
   EXIT,
+  type Invocation,
   type Io,
   isSet,
   OPTION,
@@ -12,19 +13,22 @@ import {
   UsageError,
 } from '../shared/adapters/command-line.ts';
 import { systemReason } from '../shared/adapters/crontab-files.ts';
-import type { CheckedCrontab } from '../shared/core/crontab/check.ts';
+import { type CheckedCrontab, checkCrontab } from '../shared/core/crontab/check.ts';
 import { fixCrontab } from '../shared/core/crontab/fix.ts';
 import { DiagnosticRenderer } from '../shared/core/diagnostic-text.ts';
+import { type PlannedJob, planCrontab, timetableOf } from '../shared/core/plan/plan.ts';
 import { Progress } from './progress.ts';
 import {
-  checkSource,
   MOST_SHOWN,
+  now,
   readSource,
   type Source,
   sourceFiles,
   writeDiagnostics,
+  zoneOption,
 } from './sources.ts';
-import { diagnosticPaint } from './style.ts';
+import { diagnosticPaint, table } from './style.ts';
+import { type OnAws, onAws, TARGET_OPTION, watchdogText } from './target.ts';
 
 export const checkCommand: Command = {
   name: 'check',
@@ -37,12 +41,17 @@ export const checkCommand: Command = {
       'kuber-cron check --fix crontab/production',
       'write a name above each unnamed job, and the last newline',
     ],
+    [
+      'kuber-cron check --target aws crontab/production',
+      'also what AWS cannot carry, and its schedules there',
+    ],
     ['crontab -l | kuber-cron check -', 'the crontab in use'],
   ],
   operands: '[--strict] [--fix] FILE…|FOLDER…|-',
   options: {
     strict: { type: 'boolean', help: 'warnings make the exit code 1' },
     fix: { type: 'boolean', help: 'add missing names and the final newline to the files' },
+    target: TARGET_OPTION,
     zone: OPTION.zone,
     system: OPTION.system,
     format: OPTION.format(['text', 'json', 'github']),
@@ -63,17 +72,21 @@ export const checkCommand: Command = {
       try {
         const source = await readSource(file, io);
         progress.show(`checking ${index + 1} of ${files.length}: ${source.path} …`, source.bytes.length);
-        let checked = checkSource(source, invocation, io);
+        let checked = check(source, invocation, io);
         progress.clear();
         if (isFixing && (await fix(source, checked, io))) {
           const bytes = Buffer.from(fixCrontab(checked).text);
-          checked = checkSource({ ...source, bytes }, invocation, io);
+          checked = check({ ...source, bytes }, invocation, io);
         }
         sum.errors += checked.diagnostics.count('error');
         sum.warnings += checked.diagnostics.count('warning');
-        if (format === 'json') reports.push(jsonReport(source, checked));
+        const jobs = jobsOnTarget(source, checked, invocation, io);
+        if (format === 'json') reports.push(jsonReport(source, checked, jobs));
         else if (format === 'github') githubReport(source, checked, io);
-        else textReport(source, checked, io);
+        else {
+          textReport(source, checked, io);
+          if (jobs !== undefined && jobs.length > 0) io.stdout.write(awsTable(jobs));
+        }
       } catch (error) {
         // What is wrong with one file says nothing about the others.
         if (!(error instanceof CommandError)) throw error;
@@ -91,6 +104,48 @@ export const checkCommand: Command = {
     return hasProblems ? EXIT.problems : EXIT.fine;
   },
 };
+
+function check({ bytes }: Source, invocation: Invocation, io: Io): CheckedCrontab {
+  const isForAws = text(invocation, 'target') !== undefined;
+  return checkCrontab(bytes, {
+    system: isSet(invocation, 'system'),
+    zone: zoneOption(invocation),
+    now: now(io),
+    ...(isForAws ? { target: 'aws' } : {}),
+  });
+}
+
+/** What becomes of each job of a crontab without errors on the target that was asked for, in the order of the entries. */
+function jobsOnTarget(
+  { name }: Source,
+  checked: CheckedCrontab,
+  invocation: Invocation,
+  io: Io,
+): (OnAws & { readonly job: string })[] | undefined {
+  if (text(invocation, 'target') === undefined || checked.diagnostics.hasErrors) return undefined;
+  // Only what AWS leaves out may lack a zone here.
+  const plan = planCrontab(checked, { crontab: name, zone: zoneOption(invocation) ?? 'UTC' });
+  const byName = new Map(plan.jobs.map((job) => [job.name, job]));
+  return checked.crontab.entries.map((entry, index) => {
+    const job = byName.get(checked.names[index] as string) as PlannedJob;
+    return { job: job.name, ...onAws(timetableOf(plan, job), { ...entry, zone: job.zone }, now(io)) };
+  });
+}
+
+function awsTable(jobs: readonly (OnAws & { readonly job: string })[]): string {
+  return table([
+    ['JOB', 'SCHEDULE ON AWS', 'ZONE', 'DROPPED', 'STARTED BY THE WATCHDOG'],
+    ...jobs.flatMap((one) => {
+      const { job, leftOut, schedules, droppedDeliveries } = one;
+      if (schedules.length === 0) return [[job, leftOut ? 'left out by its `targets`' : 'none: never due']];
+      return schedules.map(({ expression, timeZone }, index) =>
+        index > 0
+          ? ['', expression, timeZone]
+          : [job, expression, timeZone, String(droppedDeliveries), watchdogText(one)],
+      );
+    }),
+  ]);
+}
 
 function textReport({ path }: Source, { text, crontab, diagnostics }: CheckedCrontab, io: Io): void {
   const count = diagnostics.count('error') + diagnostics.count('warning') + diagnostics.count('note');
@@ -116,7 +171,11 @@ function githubReport(source: Source, { text, diagnostics }: CheckedCrontab, io:
 }
 
 /** Documented in docs/diagnostics.md. */
-function jsonReport(source: Source, { text, crontab, names, diagnostics }: CheckedCrontab) {
+function jsonReport(
+  source: Source,
+  { text, crontab, names, diagnostics }: CheckedCrontab,
+  aws: ReturnType<typeof jobsOnTarget>,
+) {
   const renderer = new DiagnosticRenderer(source.path, text);
   return {
     file: source.path,
@@ -126,6 +185,7 @@ function jsonReport(source: Source, { text, crontab, names, diagnostics }: Check
     errors: diagnostics.count('error'),
     warnings: diagnostics.count('warning'),
     diagnostics: diagnostics.list.map((diagnostic) => renderer.json(diagnostic)),
+    ...(aws === undefined ? {} : { aws }),
   };
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../shared/adapters/command-line.ts';
 import { machineZone } from '../shared/adapters/host.ts';
 import { type CheckedCrontab, checkCrontab } from '../shared/core/crontab/check.ts';
+import type { Entry } from '../shared/core/crontab/entry.ts';
 import type { JobOptions, OptionKey } from '../shared/core/crontab/options.ts';
 import { durationText } from '../shared/core/crontab/values.ts';
 import type { Diagnostic, DiagnosticCode } from '../shared/core/diagnostic.ts';
@@ -24,6 +25,7 @@ import { pickJob } from './find-job.ts';
 import { Progress } from './progress.ts';
 import { loadCrontabs, now, writeDiagnostics, zoneOption } from './sources.ts';
 import { colours, diagnosticPaint, spanText } from './style.ts';
+import { type OnAws, onAws, TARGET_OPTION, watchdogText } from './target.ts';
 
 const NEXT_RUNS = 5;
 const TWO_YEARS_MS = 2 * 366 * 86_400_000;
@@ -36,9 +38,15 @@ export const explainCommand: Command = {
     ["kuber-cron explain --zone Europe/Berlin '0 2 13 * 5'", 'its day rule and its clock changes'],
     ['kuber-cron explain crontab/production', 'every entry of a crontab'],
     ['kuber-cron explain crontab/production nightly-backup', 'one job'],
+    ['kuber-cron explain --target aws crontab/production', 'with its schedules on AWS'],
   ],
   operands: 'EXPRESSION | FILE [JOB]',
-  options: { zone: OPTION.zone, system: OPTION.system, format: OPTION.format(['text', 'json']) },
+  options: {
+    target: TARGET_OPTION,
+    zone: OPTION.zone,
+    system: OPTION.system,
+    format: OPTION.format(['text', 'json']),
+  },
   notes:
     'Exit code: 0 fine, 1 the crontab or the expression has errors, 2 wrong usage, 3 a file cannot be read.',
 
@@ -90,7 +98,11 @@ async function ofCrontab(
   // In the order of the file, as a reader has it before them.
   const all = crontabs.flatMap(({ plan, checked }) => {
     const byName = new Map(plan.jobs.map((job) => [job.name, job]));
-    return checked.names.map((name) => ({ plan, job: byName.get(name) as PlannedJob }));
+    return checked.crontab.entries.map((entry, index) => ({
+      plan,
+      entry,
+      job: byName.get(checked.names[index] as string) as PlannedJob,
+    }));
   });
   const idOf = ({ plan, job }: (typeof all)[number]) => jobIdOf(plan.crontab, job.name);
   // A job that is wanted may be in the crontab that has errors; those are told already.
@@ -98,12 +110,31 @@ async function ofCrontab(
     wanted === undefined || (hasErrors && all.length === 0) ? undefined : pickJob(all.map(idOf), wanted);
   const chosen = jobId === undefined ? all : all.filter((one) => idOf(one) === jobId);
   const jobs: Explained[] = [];
-  for (const [index, { plan, job }] of chosen.entries()) {
+  for (const [index, { plan, entry, job }] of chosen.entries()) {
     progress.show(`explaining ${index + 1} of ${chosen.length} …`);
-    jobs.push({ crontab: plan.crontab, job: job.name, ...explain(plan, job, now(io)), ...input(job) });
+    jobs.push({
+      crontab: plan.crontab,
+      job: job.name,
+      ...explain(plan, job, now(io)),
+      ...onTarget(plan, job, entry, invocation, io),
+      ...input(job),
+    });
   }
   progress.clear();
   return { jobs, hasErrors };
+}
+
+/** What becomes of a job on the target that was asked for. */
+function onTarget(
+  plan: SchedulePlan,
+  job: PlannedJob,
+  entry: Entry,
+  invocation: Invocation,
+  io: Io,
+): { readonly aws?: OnAws } {
+  if (text(invocation, 'target') === undefined) return {};
+  const zone = entry.zone ?? zoneOption(invocation);
+  return { aws: onAws(timetableOf(plan, job), { ...entry, zone }, now(io)) };
 }
 
 /** Whether a finding is about the entry of a job. */
@@ -119,7 +150,8 @@ const ANY_COMMAND = ' true';
 /** Gives `H` a name to spread by. */
 const EXAMPLE_NAME = '# kuber-cron: name=example\n';
 
-function ofExpression({ operands, values }: Invocation, io: Io): Answer {
+function ofExpression(invocation: Invocation, io: Io): Answer {
+  const { operands } = invocation;
   // Unquoted fields arrive as several operands.
   const expression = operands.join(' ').trim();
   const words = expression.split(/[ \t]+/);
@@ -133,7 +165,7 @@ function ofExpression({ operands, values }: Invocation, io: Io): Answer {
   const isWhole = words.length > fields;
   const isSpread = words.slice(0, fields).some((word) => word.includes('H'));
   const head = isSpread ? EXAMPLE_NAME : '';
-  const zone = zoneOption({ operands, values }) ?? machineZone();
+  const zone = zoneOption(invocation) ?? machineZone();
   const checked = checkCrontab(`${head}${expression}${isWhole ? '' : ANY_COMMAND}\n`, { now: now(io), zone });
   const shift = ({ start, end }: Diagnostic['span']) => ({
     start: start - head.length,
@@ -154,12 +186,18 @@ function ofExpression({ operands, values }: Invocation, io: Io): Answer {
   const plan = planCrontab(checked, { crontab: 'expression', zone });
   const jobs = plan.jobs.map((job) => ({
     ...explain(plan, job, now(io)),
+    ...onTarget(plan, job, withTimeout(checked.crontab.entries[0] as Entry, isWhole), invocation, io),
     ...(isWhole ? input(job) : {}),
     ...(isSpread
       ? { spread: '`H` is chosen by the name of the job; this is for one that is called `example`' }
       : {}),
   }));
   return { jobs, hasErrors: false };
+}
+
+/** An entry whose time fields alone are asked about has no limit to miss. */
+function withTimeout(entry: Entry, isWhole: boolean): Entry {
+  return isWhole ? entry : { ...entry, options: { ...entry.options, timeout: 0 } };
 }
 
 /** Documented in docs/cli.md. */
@@ -175,6 +213,7 @@ interface Explained {
   readonly next: readonly string[];
   readonly clockChanges: readonly string[];
   readonly options: readonly string[];
+  readonly aws?: OnAws;
   readonly command?: string;
   readonly stdin?: string;
 }
@@ -277,5 +316,19 @@ function render(one: Explained, io: Io): string {
   fact('next', ...one.next.map((at) => `${at}   in ${spanText(Date.parse(at) - now(io))}`));
   if (one.zone !== undefined && one.next.length === 0) fact('next', 'never before 2046');
   fact('change', ...one.clockChanges);
+  if (one.aws !== undefined) fact('aws', ...awsLines(one.aws));
   return `${lines.join('\n')}\n`;
+}
+
+function awsLines(aws: OnAws): string[] {
+  if (aws.leftOut) return ['left out by its `targets`'];
+  const lines = aws.schedules.map(({ expression, timeZone }) => `${expression} in ${timeZone}`);
+  const { droppedDeliveries: dropped } = aws;
+  if (dropped > 0)
+    lines.push(
+      `${dropped} ${dropped === 1 ? 'delivery' : 'deliveries'} of the next year ${dropped === 1 ? 'is' : 'are'} dropped: no run is due`,
+    );
+  if (aws.watchdogStarts.length > 0)
+    lines.push(`in a change of the clocks the watchdog starts ${watchdogText(aws)}`);
+  return [...lines, ...aws.obstacles.map(({ message, help }) => `${message}; ${help}`)];
 }

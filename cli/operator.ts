@@ -91,10 +91,10 @@ export function utcText(instant: EpochMs): string {
 export function whenStarted(location: StoreLocation): string {
   switch (hasDaemon(location)) {
     case true:
-      return `the daemon takes it up within ${spanText(TAKEN_UP_WITHIN_MS)}`;
+      return `the daemon looks within ${spanText(TAKEN_UP_WITHIN_MS)}`;
     case false:
-      return 'no daemon works on this store: it starts when one does';
+      return 'no daemon works on this store: nothing starts until one does';
     case undefined:
-      return `a daemon that works on this store takes it up within ${spanText(TAKEN_UP_WITHIN_MS)}`;
+      return `a daemon that works on this store looks within ${spanText(TAKEN_UP_WITHIN_MS)}`;
   }
 }

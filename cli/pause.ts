@@ -25,12 +25,12 @@ export const pauseCommand: Command = {
   name: 'pause',
   summary: 'Start nothing of a job for a while',
   examples: [
+    ['kuber-cron pause nightly-backup', 'until `kuber-cron resume nightly-backup`'],
     ['kuber-cron pause nightly-backup --until 2h', 'for two hours'],
     [
       "kuber-cron pause nightly-backup --until '2026-12-01 08:00' --reason 'disk is replaced'",
       'until a time',
     ],
-    ['kuber-cron pause nightly-backup', 'until `kuber-cron resume nightly-backup`'],
   ],
   operands: 'JOB',
   options: {
@@ -102,8 +102,9 @@ async function tellOpenRuns(store: RunStore, jobId: string, io: Io): Promise<voi
       `${runId} is under way and goes on; \`kuber-cron cancel ${jobNameOf(jobId)} '${runId}'\` ends it\n`,
     );
   const pending = (await store.pendingCounts(crontabOf(jobId))).get(jobId) ?? 0;
-  if (pending > 0)
-    io.stdout.write(
-      `${pending} pending ${pending === 1 ? 'run' : 'runs'}: closed when their time comes in the pause\n`,
-    );
+  const runs =
+    pending === 1
+      ? '1 run, which is closed if its time comes'
+      : `${pending} runs, which are closed if their time comes`;
+  if (pending > 0) io.stdout.write(`pending: ${runs} in the pause\n`);
 }

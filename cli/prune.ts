@@ -1,4 +1,4 @@
-import { type Command, EXIT, OPTION, UsageError } from '../shared/adapters/command-line.ts';
+import { type Command, EXIT, isSet, OPTION, UsageError } from '../shared/adapters/command-line.ts';
 import { Progress } from './progress.ts';
 import { now } from './sources.ts';
 import { withStore } from './stores.ts';
@@ -9,9 +9,15 @@ const CHUNK = 500;
 export const pruneCommand: Command = {
   name: 'prune',
   summary: 'Delete history whose time is over, now',
-  examples: [['kuber-cron prune', 'what a daemon does by and by']],
+  examples: [
+    ['kuber-cron prune', 'what a daemon does by and by'],
+    ['kuber-cron prune --dry-run', 'only say how much'],
+  ],
   operands: '',
-  options: { store: OPTION.store },
+  options: {
+    'dry-run': { type: 'boolean', help: 'say how many, and delete nothing' },
+    store: OPTION.store,
+  },
   notes: `How long runs are kept is written down when they end, as their daemon was told: \`--keep-history\` and \`--keep-failures\`.
 Exit code: 0 fine, 2 wrong usage, 3 there is no store, or it cannot be read.`,
 
@@ -20,6 +26,10 @@ Exit code: 0 fine, 2 wrong usage, 3 there is no store, or it cannot be read.`,
       throw new UsageError('`prune` takes no operand: it deletes what is over of all jobs');
     return await withStore(invocation, async (store) => {
       const at = now(io);
+      if (isSet(invocation, 'dry-run')) {
+        io.stdout.write(`${counted(await store.expired(at))} would be deleted\n`);
+        return EXIT.fine;
+      }
       const progress = new Progress(io);
       let count = 0;
       for (;;) {
@@ -29,10 +39,12 @@ Exit code: 0 fine, 2 wrong usage, 3 there is no store, or it cannot be read.`,
         progress.show(`${count} runs are deleted …`);
       }
       progress.clear();
-      io.stdout.write(
-        count === 0 ? 'nothing to delete\n' : `${count} ${count === 1 ? 'run is' : 'runs are'} deleted\n`,
-      );
+      io.stdout.write(count === 0 ? 'nothing to delete\n' : `deleted ${counted(count)}\n`);
       return EXIT.fine;
     });
   },
 };
+
+function counted(count: number): string {
+  return `${count} ${count === 1 ? 'run' : 'runs'}`;
+}

@@ -33,7 +33,7 @@ Exit code: 0 fine, 2 wrong usage, 3 there is no such job, it is not paused, or t
       if (pause === undefined) throw new CommandError(`\`${jobId}\` is not paused; nothing is changed`);
       const { count } = new DueHistory(await store.schedules(jobId), pause.from, at - 1);
       const leftOut = `${count} ${count === 1 ? 'run was' : 'runs were'} left out`;
-      io.stdout.write(`${jobId} is no longer paused; it was ${printable(pauseFacts(pause))}: ${leftOut}\n`);
+      io.stdout.write(`${jobId} is resumed; it was paused ${printable(pauseFacts(pause))}: ${leftOut}\n`);
       const plan = (await store.activePlan(crontabOf(jobId)))?.plan;
       const job = plan?.jobs.find(({ name }) => name === jobNameOf(jobId));
       const timetable = plan && job && timetableOf(plan, job);

@@ -50,7 +50,7 @@ or the store cannot be read.`,
       const holder = (await store.unfinished()).find((one) => one.jobId === jobId);
       const isBehind = holder !== undefined && job.options['concurrency-policy'] !== 'allow';
       const when = isBehind ? `it starts when ${holder.runId} is over` : whenStarted(location);
-      io.stdout.write(`it is pending for attempt ${run.attempts.length + 1}: ${when}\n`);
+      io.stdout.write(`pending for attempt ${run.attempts.length + 1}; ${when}\n`);
       return EXIT.fine;
     });
   },

@@ -16,11 +16,9 @@ import { colours } from './style.ts';
 /** What there is to say about how a run went; may be empty. */
 export function whyText(run: Run): string {
   const { status, trigger, reason, attempts, cancelRequest } = run;
-  const attempt = attempts.at(-1);
   const parts: string[] = [];
   if (trigger !== 'schedule') parts.push(trigger === 'manual' ? 'by hand' : trigger);
   if (status === 'pending') parts.push(...pendingFacts(run));
-  else if (attempt?.error !== undefined && attempt.reason === reason) parts.push(attempt.error);
   else if (reason !== undefined) parts.push(reasonText(run));
   if (cancelRequest !== undefined) parts.push(`is to end: ${requestText(cancelRequest)}`);
   if (attempts.length > 1) parts.push(`attempt ${attempts.length}`);
@@ -30,20 +28,23 @@ export function whyText(run: Run): string {
 
 /** Why the run ended as it did. */
 function reasonText({ reason, attempts, blockedBy, requests }: Run): string {
-  const { exitCode, signal } = attempts.at(-1) ?? {};
+  const { exitCode, signal, error } = attempts.at(-1) ?? {};
   if (reason === undefined) return '';
+  if (reason === 'not-started' && error !== undefined) return error;
   if (reason === 'exit-code') return `exit code ${exitCode}`;
   if (reason === 'signal') return signal ?? 'signal';
   const asked = reason === 'requested' ? requests?.findLast(({ verb }) => verb === 'cancel') : undefined;
-  if (asked !== undefined) return requestText(asked);
+  if (asked !== undefined) return askerText(asked);
   return `${REASONS[reason]}${blockedBy === undefined ? '' : ` (${blockedBy})`}`;
 }
 
 /** Why a run waits, until when, and what came before. */
-function pendingFacts({ cause, notBefore, attempts }: Run): string[] {
+function pendingFacts({ cause, notBefore, attempts, requests }: Run): string[] {
   const last = attempts.at(-1);
+  const asked = cause === 'requested' ? requests?.findLast(({ verb }) => verb !== 'cancel') : undefined;
+  const why = asked === undefined ? cause && PENDING_CAUSES[cause] : requestText(asked);
   return [
-    ...(cause === undefined ? [] : [PENDING_CAUSES[cause]]),
+    ...(why === undefined ? [] : [why]),
     ...(notBefore === undefined ? [] : [`not before ${new Date(notBefore).toISOString().slice(0, 19)}Z`]),
     ...(last === undefined ? [] : [`last ${attemptText(last)}`]),
   ];
@@ -64,8 +65,12 @@ export function attemptText({ status, reason, exitCode, signal, error }: Attempt
 }
 
 /** Who asked for what, and why: `retry by jane@host (disk was full)`. */
-export function requestText({ verb, by, why }: OperatorRequest): string {
-  return printable(`${verb} by ${by}${why === undefined ? '' : ` (${why})`}`);
+export function requestText(request: OperatorRequest): string {
+  return `${request.verb} ${askerText(request)}`;
+}
+
+function askerText({ by, why }: OperatorRequest): string {
+  return printable(`by ${by}${why === undefined ? '' : ` (${why})`}`);
 }
 
 /** How late a run was; undefined where no time was set for it. Milliseconds. */
@@ -90,7 +95,6 @@ export function runJson(run: Run) {
     notBefore: iso(run.notBefore),
     startBy: iso(run.startBy),
     maxActiveRuns: run.maxActiveRuns,
-    cancelRequested: run.cancelRequest !== undefined,
     requests: run.requests?.map(({ at, ...request }) => ({ ...request, at: iso(at) })),
     planHash: run.planHash,
     createdAt: iso(run.createdAt),

@@ -157,28 +157,27 @@ export class RunStarter {
     return [...released, ...written].find((one) => one.status === 'rejected')?.reason;
   }
 
-  /** Records what is missed, owed and ended, and claims what is due: all in one turn and so in one transaction. */
+  /**
+   * Records what is missed, owed and ended, then claims what is due, each in one turn and so in one transaction. Of a
+   * job whose older instants are not recorded nothing is claimed: whatever has an answer has one for all before it.
+   */
   async claim({ due, owed, missed, ended }: Work): Promise<Claimed> {
-    const notes = [
-      ...missed.map((one) => this.#missedNote(one)),
-      ...owed.map((one) => this.#owedNote(one)),
-      ...ended.map((one) => this.#endNote(one)),
-    ];
-    const [written, claims] = await Promise.all([
-      Promise.allSettled(notes.map((note) => note.write())),
-      Promise.allSettled(due.map((one) => this.#claim(one))),
-    ]);
+    const notes = [...this.#settlementNotes(missed, owed), ...ended.map((one) => this.#endNote(one))];
     const errors: unknown[] = [];
-    for (const [index, one] of written.entries()) {
+    const failed = new Map<string, EpochMs>();
+    for (const [index, one] of (await Promise.allSettled(notes.map((note) => note.write()))).entries()) {
       if (one.status === 'fulfilled') continue;
       errors.push(one.reason);
       this.#unwritten.push(notes[index] as Note);
     }
+    const unwritten = new Set(this.#unwritten.map(({ jobId }) => jobId));
+    const ready = due.filter(({ jobId }) => !unwritten.has(jobId));
+    for (const { jobId, scheduledTime } of due) if (unwritten.has(jobId)) failed.set(jobId, scheduledTime);
+    const claims = await Promise.allSettled(ready.map((one) => this.#claim(one)));
     const won: WonRun[] = [];
-    const failed = new Map<string, EpochMs>();
     let changed = ended.length;
     for (const [index, one] of claims.entries()) {
-      const dueRun = due[index] as DueRun;
+      const dueRun = ready[index] as DueRun;
       const { jobId, runId, scheduledTime } = dueRun;
       if (one.status === 'rejected') {
         errors.push(one.reason);
@@ -264,24 +263,29 @@ export class RunStarter {
     });
   }
 
-  #missedNote(one: MissedRuns): Note {
+  /** One write for each job: its instants are recorded together or not at all. */
+  #settlementNotes(missed: readonly MissedRuns[], owed: readonly OwedRun[]): Note[] {
     const { store, clock, emit } = this.#ports;
-    const { jobId, missed, job } = one;
-    const write = async () => {
-      await store.answer(answerOf(one, clock.now(), this.#channel(job)));
-      emit({ kind: 'runs-missed', jobId, missed });
+    const byJob = new Map<string, { readonly missed: MissedRuns[]; readonly owed: OwedRun[] }>();
+    const ofJob = (jobId: string) => {
+      const known = byJob.get(jobId) ?? { missed: [], owed: [] };
+      byJob.set(jobId, known);
+      return known;
     };
-    return { jobId, write };
-  }
-
-  #owedNote(one: OwedRun): Note {
-    const { store, clock } = this.#ports;
-    const { jobId } = one;
-    const write = async () => {
-      await store.owe(owedOf(one, clock.now()));
-      this.#onPending(clock.now());
-    };
-    return { jobId, write };
+    for (const one of missed) ofJob(one.jobId).missed.push(one);
+    for (const one of owed) ofJob(one.jobId).owed.push(one);
+    return [...byJob].map(([jobId, work]) => {
+      const write = async () => {
+        const at = clock.now();
+        await store.settle({
+          answers: work.missed.map((one) => answerOf(one, at, this.#channel(one.job))),
+          owed: work.owed.map((one) => owedOf(one, at)),
+        });
+        for (const one of work.missed) emit({ kind: 'runs-missed', jobId, missed: one.missed });
+        if (work.owed.length > 0) this.#onPending(at);
+      };
+      return { jobId, write };
+    });
   }
 
   #endNote({ run, job, reason }: EndedRun): Note {

@@ -8,6 +8,7 @@ import {
 } from '../shared/core/plan/plan.ts';
 import {
   endPending,
+  knownOf,
   type LedgerPorts,
   settleDowntime,
   startPending,
@@ -174,6 +175,7 @@ export class Scheduler {
       ]);
       this.#putInForce(active, cursor);
       const diff = stored === undefined || isSame ? undefined : diffPlans(stored.plan, plan);
+      if (diff !== undefined) await this.#endPendingOf(crontab, diff.removed, now);
       emit({ kind: 'crontab-loaded', crontab, file, active, diff });
     });
   }
@@ -320,9 +322,11 @@ export class Scheduler {
     const work = noWork();
     try {
       for (const job of popped) {
-        const { jobId, next: due } = job;
-        const pauses = now - due < ON_TIME_MS ? [] : await this.#ports.store.pauses(jobId);
-        job.settledUntil = settleJob(job, job.job, job.timetable, due - 1, now, work, pauses);
+        const { jobId, next } = job;
+        const isOnTime = now - next < ON_TIME_MS;
+        const known = isOnTime ? undefined : await knownOf(this.#ports.store, jobId, next - 1, now);
+        const after = known?.answeredUntil ?? next - 1;
+        job.settledUntil = settleJob(job, job.job, job.timetable, after, now, work, known?.pauses);
       }
     } catch (error) {
       for (const job of popped) this.#queue.push(job.next, job);
@@ -394,6 +398,12 @@ export class Scheduler {
     const owedError = await this.#starter.settleOwed();
     if (owedError !== undefined) throw owedError;
     await settleDowntime(this.#ledger, { old, active, after, until: now }, this.#settledUntil);
+  }
+
+  /** Ends what is owed of jobs that are gone, also what is not to start for long. */
+  async #endPendingOf(crontab: string, names: readonly string[], now: EpochMs): Promise<void> {
+    const jobIds = new Set(names.map((name) => jobIdOf(crontab, name)));
+    if (jobIds.size > 0) await endPending(this.#ledger, (jobId) => jobIds.has(jobId), now);
   }
 
   /** What putting a plan in force means for the history of schedules and for jobs that have another name now. */

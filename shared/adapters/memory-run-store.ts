@@ -18,6 +18,7 @@ import type {
   RunKey,
   RunQuery,
   RunStore,
+  Settlement,
 } from '../core/run/run-store.ts';
 import {
   answeredRun,
@@ -90,6 +91,7 @@ export class MemoryRunStore implements RunStore {
     const existing = this.#runs.get(keyOf(claim));
     const { result, writes } = decideClaim(claim, existing, situation, this.#retention);
     for (const stored of writes) this.#put(stored, { channel: claim.channel });
+    if (result.outcome === 'won' && result.run.status === 'running') this.#settle(result.run);
     return result;
   }
 
@@ -125,12 +127,9 @@ export class MemoryRunStore implements RunStore {
     return true;
   }
 
-  async answer(answer: Answer): Promise<void> {
-    const existing = this.#runs.get(keyOf(answer));
-    if (existing !== undefined) {
-      const longer = spanWith(existing, answer);
-      if (longer !== undefined) this.#runs.set(keyOf(answer), longer);
-    } else this.#put(answeredRun(answer, this.#retention), { channel: answer.channel });
+  async settle({ answers, owed }: Settlement): Promise<void> {
+    for (const answer of answers) this.#answer(answer);
+    for (const one of owed) await this.owe(one);
   }
 
   async owe(owed: Owed): Promise<boolean> {
@@ -206,6 +205,14 @@ export class MemoryRunStore implements RunStore {
       .filter((run) => before === undefined || newestFirst(before, run) < 0)
       .sort(newestFirst)
       .slice(0, limit);
+  }
+
+  async answeredUntil(jobId: string, after: EpochMs, until: EpochMs): Promise<EpochMs | undefined> {
+    return this.#all()
+      .filter((run) => run.jobId === jobId && followsOrder(run))
+      .map(({ scheduledTime }) => scheduledTime)
+      .filter((instant) => instant > after && instant <= until)
+      .sort((a, b) => b - a)[0];
   }
 
   async spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined> {
@@ -324,6 +331,10 @@ export class MemoryRunStore implements RunStore {
     else this.#queue.set(id, { notification: { ...notification, tries: notification.tries + 1 }, ...next });
   }
 
+  async expired(now: EpochMs): Promise<number> {
+    return [...this.#runs.values()].filter(({ expiresAt }) => (expiresAt ?? now + 1) <= now).length;
+  }
+
   async prune(now: EpochMs, limit: number): Promise<number> {
     const expired = [...this.#runs]
       .map(([key, { expiresAt }]) => ({ key, expiresAt: expiresAt ?? Number.POSITIVE_INFINITY }))
@@ -348,6 +359,14 @@ export class MemoryRunStore implements RunStore {
 
   #pausesOf(jobId: string): PauseInterval[] {
     return this.#pauses.filter((pause) => pause.jobId === jobId).sort((a, b) => a.from - b.from);
+  }
+
+  #answer(answer: Answer): void {
+    const existing = this.#runs.get(keyOf(answer));
+    if (existing !== undefined) {
+      const longer = spanWith(existing, answer);
+      if (longer !== undefined) this.#runs.set(keyOf(answer), longer);
+    } else this.#put(answeredRun(answer, this.#retention), { channel: answer.channel });
   }
 
   /** The run of an owner, also when its job has another name by now. */

@@ -134,6 +134,13 @@ export const STATEMENTS = {
     ORDER BY created_at, run_id`,
   owedBefore: `SELECT ${RUN_COLUMNS} FROM run
     WHERE status = 'pending' AND follows_order = 1 AND job_id = ? AND scheduled_time < ? ORDER BY scheduled_time`,
+  // Due runs are named by their instants, so those of a stretch of time lie side by side; `+` keeps from the job's index.
+  answeredUntil: `SELECT MAX(scheduled_time) AS instant FROM (
+    SELECT scheduled_time FROM run WHERE run_id > ?4 AND run_id <= ?5 AND +job_id = ?1
+      AND follows_order = 1 AND scheduled_time > ?2 AND scheduled_time <= ?3
+    UNION ALL SELECT scheduled_time FROM run
+      WHERE span_from IS NOT NULL AND job_id = ?1 AND scheduled_time > ?2 AND scheduled_time <= ?3)`,
+  expired: `SELECT COUNT(*) AS count FROM run WHERE expires_at <= ?`,
   pending: `SELECT ${RUN_COLUMNS} FROM
       (SELECT DISTINCT job_id AS kind_job, cause AS kind_cause FROM run WHERE status = 'pending')
     CROSS JOIN run ON id = (

@@ -6,6 +6,7 @@ import { emptyState, type JobState, recorded, renamedState } from '../core/run/j
 import { isPausedAt, type PauseInterval, pauseEnd, type Resumption } from '../core/run/pause.ts';
 import { DEFAULT_RETENTION, type Retention } from '../core/run/retention.ts';
 import { type Attempt, isFinal, type OperatorRequest, type Run, type RunOutput } from '../core/run/run.ts';
+import { dueRunId } from '../core/run/run-id.ts';
 import type {
   ActivePlan,
   Answer,
@@ -20,6 +21,7 @@ import type {
   RunKey,
   RunQuery,
   RunStore,
+  Settlement,
 } from '../core/run/run-store.ts';
 import {
   answeredRun,
@@ -113,6 +115,7 @@ export class SqliteRunStore implements RunStore {
       const existing = this.#find(claim);
       const { result, writes } = decideClaim(claim, existing, this.#situation(claim), this.#retention);
       for (const stored of writes) this.#put(stored, this.#idOf(stored, claim, existing), claim);
+      if (result.outcome === 'won' && result.run.status === 'running') this.#settle(result.run);
       return result;
     });
   }
@@ -124,7 +127,7 @@ export class SqliteRunStore implements RunStore {
       if (!isClaimedBy(row.run, token)) return false;
       const { run } = startedRun(row, attempt);
       this.#statements.startRun.run(run.status, JSON.stringify(run.attempts), row.id);
-      if (followsOrder(run)) this.#statements.settleNewest.run(run.jobId, run.scheduledTime, run.runId);
+      this.#settle(run);
       return true;
     });
   }
@@ -154,23 +157,15 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
-  answer(answer: Answer): Promise<void> {
+  settle({ answers, owed }: Settlement): Promise<void> {
     return this.#write(() => {
-      const row = this.#find(answer);
-      if (row === undefined) this.#put(answeredRun(answer, this.#retention), undefined, answer);
-      else {
-        const longer = spanWith(row, answer);
-        if (longer !== undefined) this.#statements.extendSpan.run(longer.run.scheduledTime, row.id);
-      }
+      for (const answer of answers) this.#answer(answer);
+      for (const one of owed) this.#owe(one);
     });
   }
 
   owe(owed: Owed): Promise<boolean> {
-    return this.#write(() => {
-      if (this.#find(owed) !== undefined) return false;
-      this.#put(owedRun(owed), undefined);
-      return true;
-    });
+    return this.#write(() => this.#owe(owed));
   }
 
   endPending(end: PendingEnd): Promise<boolean> {
@@ -258,6 +253,15 @@ export class SqliteRunStore implements RunStore {
           ? this.#statements.runs.all(createdAt, beforeJob, runId, limit)
           : this.#statements.runsOfJob.all(jobId, createdAt, runId, limit);
       return rows.map(runOf);
+    });
+  }
+
+  answeredUntil(jobId: string, after: EpochMs, until: EpochMs): Promise<EpochMs | undefined> {
+    return this.#read(() => {
+      const row = this.#statements.answeredUntil.get(
+        ...[jobId, after, until, dueRunId(after), dueRunId(until)],
+      );
+      return (row?.instant ?? undefined) as EpochMs | undefined;
     });
   }
 
@@ -360,6 +364,10 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
+  expired(now: EpochMs): Promise<number> {
+    return this.#read(() => this.#statements.expired.get(now)?.count as number);
+  }
+
   prune(now: EpochMs, limit: number): Promise<number> {
     return this.#write(() => {
       this.#statements.prunePauses.run(now - INTERVAL_RETENTION_MS);
@@ -393,6 +401,21 @@ export class SqliteRunStore implements RunStore {
     } catch (error) {
       throw asStoreError(error, this.#file);
     }
+  }
+
+  #answer(answer: Answer): void {
+    const row = this.#find(answer);
+    if (row === undefined) this.#put(answeredRun(answer, this.#retention), undefined, answer);
+    else {
+      const longer = spanWith(row, answer);
+      if (longer !== undefined) this.#statements.extendSpan.run(longer.run.scheduledTime, row.id);
+    }
+  }
+
+  #owe(owed: Owed): boolean {
+    if (this.#find(owed) !== undefined) return false;
+    this.#put(owedRun(owed), undefined);
+    return true;
   }
 
   #find({ jobId, runId }: RunKey): RunRow | undefined {
@@ -457,6 +480,11 @@ export class SqliteRunStore implements RunStore {
       this.#statements.insertRun.run(...fixed, ...changing);
     } else this.#statements.updateRun.run(...changing, id);
     if (isFinal(run.status) || ended.attempt !== undefined) this.#record(run, ended.attempt, ended.channel);
+  }
+
+  /** Notes a start that can no longer be given back. */
+  #settle(run: Run): void {
+    if (followsOrder(run)) this.#statements.settleNewest.run(run.jobId, run.scheduledTime, run.runId);
   }
 
   #record(run: Run, attempt: Attempt | undefined, channel: string | undefined): void {

@@ -70,6 +70,12 @@ export const DIAGNOSTICS = {
   'former-name-in-use': { severity: 'error', title: 'a history that would have two jobs' },
   'identical-entries': { severity: 'error', title: 'unnamed entries that nothing tells apart' },
   'unnamed-jobs': { severity: 'note', title: 'jobs without a name of their own' },
+  // What a target cannot carry
+  'missing-time-zone': { severity: 'error', title: 'a target that has no time zone of its own' },
+  'missing-timeout': { severity: 'warning', title: 'a limit that nobody wrote' },
+  'timeout-exceeds-target': { severity: 'error', title: 'a timeout that the target does not allow' },
+  'memory-exceeds-target': { severity: 'error', title: 'more memory than the target has' },
+  'unsupported-reboot': { severity: 'error', title: 'a target without a start' },
 } as const satisfies Record<string, { severity: Severity; title: string }>;
 
 export type DiagnosticCode = keyof typeof DIAGNOSTICS;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SchedulePlan } from '../../shared/core/plan/plan.ts';
 import { DEFAULT_RETENTION } from '../../shared/core/run/retention.ts';
 import type { Attempt, FinalStatus, Run, RunOutput } from '../../shared/core/run/run.ts';
-import { spanId } from '../../shared/core/run/run-id.ts';
+import { dueRunId, spanId } from '../../shared/core/run/run-id.ts';
 import type { ActivePlan, Claim, RunStore } from '../../shared/core/run/run-store.ts';
 import {
   answerOf,
@@ -11,7 +11,9 @@ import {
   LEASE,
   MINUTE,
   NO_CHANGE,
+  owedOf,
   ownerOf,
+  recordAnswer,
   runOf,
   runToEnd,
   SPRING_NIGHT,
@@ -184,7 +186,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       });
 
       test('is not kept from an older run by a newer one that was only answered', async () => {
-        await store.answer(answerOf({ scheduledTime: SPRING_NIGHT + MINUTE }));
+        await recordAnswer(store, answerOf({ scheduledTime: SPRING_NIGHT + MINUTE }));
         expect((await store.claim(claimOf())).outcome).toBe('won');
       });
 
@@ -366,14 +368,88 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       });
     });
 
+    describe('settle', () => {
+      test('records instants that are missed and instants that are owed, and leaves alone what exists', async () => {
+        const owed = owedOf({ scheduledTime: SPRING_NIGHT + MINUTE, runId: dueRunId(SPRING_NIGHT + MINUTE) });
+        const settlement = { answers: [answerOf()], owed: [owed] };
+        await store.settle(settlement);
+        await store.settle(settlement);
+        const runs = await store.runs({ jobId: JOB, limit: 9 });
+        expect(
+          runs.map(({ scheduledTime, status }) => [(scheduledTime - SPRING_NIGHT) / MINUTE, status]).sort(),
+        ).toEqual([
+          [0, 'missed'],
+          [1, 'pending'],
+        ]);
+        expect(await store.states('shop')).toMatchObject([{ runs: { missed: 1 } }]);
+      });
+    });
+
+    describe('answeredUntil', () => {
+      const minute = (n: number) => SPRING_NIGHT + n * MINUTE;
+      const until = (after: number, to: number) => store.answeredUntil(JOB, minute(after), minute(to));
+
+      test('is the newest due instant of the stretch with an answer, whatever kind of row gives it', async () => {
+        await recordAnswer(store, answerOf({ scheduledTime: minute(0), runId: dueRunId(minute(0)) }));
+        const span = { scheduledTime: minute(5), spanFrom: minute(1), runId: spanId(minute(1)) };
+        await recordAnswer(store, answerOf(span));
+        await store.claim(claimOf({ scheduledTime: minute(7), runId: dueRunId(minute(7)), at: minute(7) }));
+        const answered = [
+          [-1, 0],
+          [-1, 4],
+          [-1, 5],
+          [0, 6],
+          [5, 6],
+          [5, 7],
+          [6, 60],
+          [7, 60],
+        ].map(async ([after = 0, to = 0]) => [after, to, await until(after, to)]);
+        expect(
+          (await Promise.all(answered)).map(([after, to, at]) => [
+            after,
+            to,
+            at && (at - SPRING_NIGHT) / MINUTE,
+          ]),
+        ).toEqual([
+          [-1, 0, 0],
+          [-1, 4, 0],
+          [-1, 5, 5],
+          [0, 6, 5],
+          [5, 6, undefined],
+          [5, 7, 7],
+          [6, 60, 7],
+          [7, 60, undefined],
+        ]);
+      });
+
+      test.each<[what: string, claim: Parameters<typeof claimOf>[0]]>([
+        ['a run by hand', { runId: `${RUN}#m1`, trigger: 'manual' }],
+        ['a backfill', { trigger: 'backfill' }],
+        ['an @reboot run', { runId: 'reboot#1' }],
+        ['a run of another job', { jobId: 'shop/other' }],
+      ])('does not look at %s', async (_what, claim) => {
+        await store.claim(claimOf(claim));
+        expect(await until(-10, 10)).toBeUndefined();
+      });
+    });
+
+    test('expired counts what prune would delete', async () => {
+      await recordAnswer(store, answerOf());
+      await store.claim(claimOf({ jobId: 'shop/other' }));
+      const end = answerOf().at + DEFAULT_RETENTION.failureMs;
+      expect([await store.expired(end - 1), await store.expired(end)]).toEqual([0, 1]);
+      expect(await store.prune(end, 9)).toBe(1);
+      expect(await store.expired(end)).toBe(0);
+    });
+
     describe('answer', () => {
       test.each<[string, string, number | undefined]>([
         ['an instant', RUN, undefined],
         ['a stretch of them', spanId(SPRING_NIGHT - 60 * MINUTE), SPRING_NIGHT - 60 * MINUTE],
       ])('creates one final run for %s, and counts it once', async (_what, runId, spanFrom) => {
         const answer = answerOf({ runId, ...(spanFrom === undefined ? {} : { spanFrom }) });
-        await store.answer(answer);
-        await store.answer(answer);
+        await recordAnswer(store, answer);
+        await recordAnswer(store, answer);
         expect(await store.runs({ limit: 9 })).toStrictEqual([
           {
             ...{ jobId: JOB, runId, scheduledTime: SPRING_NIGHT, ...(spanFrom && { spanFrom }) },
@@ -391,7 +467,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       test.each(['claimed', 'running', 'finished'] as const)('leaves a %s run as it is', async (stage) => {
         await bringTo(stage, store, claimOf());
         const before = [await store.run(JOB, RUN), await store.states('shop')];
-        await store.answer(answerOf());
+        await recordAnswer(store, answerOf());
         expect([await store.run(JOB, RUN), await store.states('shop')]).toStrictEqual(before);
       });
     });
@@ -474,7 +550,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       await bringTo('finished', store, report);
       await store.claim(next);
       await store.claim(backup);
-      await store.answer(answerOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
+      await recordAnswer(store, answerOf({ scheduledTime: SPRING_NIGHT - MINUTE }));
       const unfinished = await store.unfinished();
       expect(unfinished).toStrictEqual([
         runOf(await store.claim(backup)),
@@ -485,7 +561,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
 
     test('states are those of one crontab, by job', async () => {
       for (const jobId of ['shop-2/a', 'shop/b', 'shop/a', 'shop0/a', 'shop/c']) {
-        await store.answer(answerOf({ jobId }));
+        await recordAnswer(store, answerOf({ jobId }));
       }
       const states = await store.states('shop');
       expect(states.map(({ jobId }) => jobId)).toStrictEqual(['shop/a', 'shop/b', 'shop/c']);
@@ -551,7 +627,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
       ] as const)(
         'deletes a run that was %s when its retention is over, not before',
         async (status, retention) => {
-          await store.answer(answerOf({ status, at }));
+          await recordAnswer(store, answerOf({ status, at }));
           expect(await store.prune(at + retention - 1, 10)).toBe(0);
           expect(await store.prune(at + retention, 10)).toBe(1);
         },
@@ -565,7 +641,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
 
       test('begins with what expired first and stops at the limit', async () => {
         for (const minutes of [2, 0, 3, 1]) {
-          await store.answer(answerOf({ scheduledTime: SPRING_NIGHT + minutes * MINUTE }));
+          await recordAnswer(store, answerOf({ scheduledTime: SPRING_NIGHT + minutes * MINUTE }));
         }
         expect(await store.prune(SPRING_NIGHT + 1000 * DAY, 3)).toBe(3);
         const left = await store.runs({ limit: 10 });

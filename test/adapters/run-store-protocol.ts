@@ -20,6 +20,7 @@ import {
   LEASE,
   MINUTE,
   owedOf,
+  recordAnswer,
   runOf,
   runToEnd,
   SPRING_NIGHT,
@@ -56,7 +57,7 @@ async function leadTo(status: RunStatus, store: RunStore): Promise<Run> {
   if (status === 'pending') await store.owe(owedOf());
   else if (status === 'claimed') await store.claim(claimOf());
   else if (status === 'running') await startRun(store, claimOf());
-  else if (status === 'skipped' || status === 'missed') await store.answer(answerOf({ status }));
+  else if (status === 'skipped' || status === 'missed') await recordAnswer(store, answerOf({ status }));
   else await runToEnd(store, claimOf(), { status });
   return (await store.run(JOB, RUN)) as Run;
 }
@@ -468,7 +469,7 @@ export function describeRunProtocol(open: () => RunStore): void {
       ['a claim', 'pending', async () => (await store.claim(later)).outcome, 'won', 'won'],
       ['a debt', 'running', () => store.owe(owedAt(1)), true, false],
       ['a release', 'claimed', () => store.release(JOB, RUN, 'token-1', plus(1)), true, false],
-      ['an answer', 'running', () => store.answer(answerOf({ runId: NEXT })), undefined, undefined],
+      ['an answer', 'running', () => recordAnswer(store, answerOf({ runId: NEXT })), undefined, undefined],
       [
         'an end of a pending run',
         'pending',
@@ -591,7 +592,7 @@ export function describeRunProtocol(open: () => RunStore): void {
 
     test('is not possible for the answer to a stretch, nor for an unknown run', async () => {
       const runId = spanId(SPRING_NIGHT);
-      await store.answer(answerOf({ runId, spanFrom: SPRING_NIGHT, scheduledTime: plus(60) }));
+      await recordAnswer(store, answerOf({ runId, spanFrom: SPRING_NIGHT, scheduledTime: plus(60) }));
       const run = await stored(runId);
       expect(await store.reopen(reopeningOf({ runId }))).toStrictEqual({ outcome: 'not-possible', run });
       expect(await store.reopen(reopeningOf())).toStrictEqual({ outcome: 'unknown' });
@@ -624,7 +625,7 @@ export function describeRunProtocol(open: () => RunStore): void {
       answerOf({ runId: spanId(from), spanFrom: from, scheduledTime: to, at: plus(200) });
 
     test('is one with another that begins where it does, counted once', async () => {
-      for (const to of [60, 90, 30]) await store.answer(stretch(plus(to)));
+      for (const to of [60, 90, 30]) await recordAnswer(store, stretch(plus(to)));
       const runs = await store.runs({ limit: 9 });
       expect(runs.map((run) => [run.runId, run.spanFrom, run.scheduledTime])).toStrictEqual([
         [spanId(from), from, plus(90)],
@@ -641,12 +642,13 @@ export function describeRunProtocol(open: () => RunStore): void {
       ['of the next', 100, 90],
       ['after all', 121, undefined],
     ])('is found by its instants: %s', async (_which, minutes, found) => {
-      await store.answer(stretch(plus(60)));
+      await recordAnswer(store, stretch(plus(60)));
       const next = plus(90);
-      await store.answer(
+      await recordAnswer(
+        store,
         answerOf({ runId: spanId(next), spanFrom: next, scheduledTime: plus(120), at: plus(300) }),
       );
-      await store.answer(answerOf({ jobId: 'shop/report' }));
+      await recordAnswer(store, answerOf({ jobId: 'shop/report' }));
       const span = await store.spanAt(JOB, plus(minutes));
       expect(span?.runId).toBe(found === undefined ? undefined : spanId(plus(found)));
       expect(await store.spanAt('shop/report', SPRING_NIGHT)).toBeUndefined();

@@ -10,6 +10,7 @@ import {
   MINUTE,
   NO_CHANGE,
   owedOf,
+  recordAnswer,
   runOf,
   runToEnd,
   SPRING_NIGHT,
@@ -85,10 +86,10 @@ export function describeRunRecords(open: () => RunStore): void {
     });
 
     test.each<[string, () => Promise<unknown>, string[]]>([
-      ['an answer', () => store.answer(answerOf({ channel })), ['missed 30Z']],
+      ['an answer', () => recordAnswer(store, answerOf({ channel })), ['missed 30Z']],
       [
         'a stretch of missed runs',
-        () => store.answer(answerOf({ runId: spanId(SPRING_NIGHT), spanFrom: SPRING_NIGHT, channel })),
+        () => recordAnswer(store, answerOf({ runId: spanId(SPRING_NIGHT), spanFrom: SPRING_NIGHT, channel })),
         ['missed 30Z..'],
       ],
       [
@@ -123,7 +124,11 @@ export function describeRunRecords(open: () => RunStore): void {
         () => runToEnd(store, claimOf({ trigger: 'manual' }), { status: 'failed', channel }),
         [],
       ],
-      ['an overlap', () => store.answer(answerOf({ status: 'skipped', reason: 'overlap', channel })), []],
+      [
+        'an overlap',
+        () => recordAnswer(store, answerOf({ status: 'skipped', reason: 'overlap', channel })),
+        [],
+      ],
     ])('come of %s: %3$j', async (_what, act, expected) => {
       await act();
       expect(await taken()).toStrictEqual(expected);

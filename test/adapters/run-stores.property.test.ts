@@ -13,6 +13,7 @@ import {
   MINUTE,
   NO_CHANGE,
   owedOf,
+  recordAnswer,
   SPRING_NIGHT,
 } from '../support/run-claims.ts';
 import { type ModelJob, type ModelRun, RunModel } from '../support/run-model.ts';
@@ -379,7 +380,7 @@ const answers = step(
         ...{ jobId: stores.jobId(job), runId: id, scheduledTime: instantOf(last), channel: CHANNEL },
         ...{ at: instantOf(model.now), ...(length === undefined ? {} : { spanFrom: instantOf(due) }) },
       });
-      await stores.ask((store) => store.answer(answer));
+      await stores.ask((store) => recordAnswer(store, answer));
       model.answer(job, id, length === undefined ? undefined : due, last);
     },
 );

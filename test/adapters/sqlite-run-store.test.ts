@@ -171,6 +171,17 @@ describe('statements', () => {
     runs: ['SEARCH run USING INDEX run_by_creation ((created_at,job_id,run_id)<(?,?,?))'],
     runsOfJob: ['SEARCH run USING INDEX run_of_job (job_id=? AND (created_at,run_id)<(?,?))'],
     spanAt: ['SEARCH run USING INDEX run_span (job_id=? AND scheduled_time>?)'],
+    // Reads the due runs of all jobs, but only those of the stretch of time.
+    answeredUntil: [
+      'CO-ROUTINE (subquery-2)',
+      'COMPOUND QUERY',
+      'LEFT-MOST SUBQUERY',
+      'SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id>? AND run_id<?)',
+      'UNION ALL',
+      'SEARCH run USING INDEX run_span (job_id=? AND scheduled_time>? AND scheduled_time<?)',
+      'SEARCH (subquery-2)',
+    ],
+    expired: ['SEARCH run USING COVERING INDEX run_by_expiry (expires_at<?)'],
     // Scans an index of none but runs that are claimed or running.
     unfinished: ['SCAN run USING INDEX run_unfinished'],
     unfinishedOfJob: ['SEARCH run USING INDEX run_unfinished (job_id=?)'],

@@ -72,10 +72,13 @@ describe('bash', () => {
     ],
     [
       ['kuber-cron', 'r'],
-      ['run', 'runs'],
+      ['run', 'runs', 'retry', 'resume'],
     ],
     [['kuber-cron', 'jo'], ['jobs']],
-    [['kuber-cron', 'help', 'c'], ['check']],
+    [
+      ['kuber-cron', 'help', 'c'],
+      ['check', 'cancel'],
+    ],
     [
       ['kuber-cron', 'check', '--'],
       ['--strict', '--fix', '--zone', '--system', '--format', '--help'],
@@ -104,6 +107,14 @@ describe('bash', () => {
       ['backup', 'check-queue'],
     ],
     [['kuber-cron', 'logs', 'ch'], ['check-queue']],
+    [['kuber-cron', 'pause', 'ch'], ['check-queue']],
+    [['kuber-cron', 'why', 'b'], ['backup']],
+    [
+      ['kuber-cron', 'backfill', '--reprocess', ''],
+      ['none', 'failed', 'all'],
+    ],
+    [['kuber-cron', 'backfill', '--from', ''], []],
+    [['kuber-cron', 'prune', ''], []],
     [['kuber-cron', 'run', '--crontab', 'a'], ['a.crontab']],
     [['kuber-cron', 'runs', '--limit', ''], []],
     [['kuber-cron', 'jobs', ''], []],

@@ -4,6 +4,7 @@ import { allCommands } from '../../cli/main.ts';
 import { daemonCommand } from '../../container/daemon.ts';
 import type { Command } from '../../shared/adapters/command-line.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
+import { scheduleChange } from '../../shared/core/run/schedule-history.ts';
 import { kuberCron } from '../support/kuber-cron.ts';
 import { planOf } from '../support/plan-of.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -85,6 +86,8 @@ H 2 * * * true%in
 # kuber-cron: name=boot
 @reboot true
 0 4 * * * unnamed
+# kuber-cron: name=held
+0 5 * * * true
 `;
 
   test.each<[command: string, invocations: string[][]]>([
@@ -99,9 +102,19 @@ H 2 * * * true%in
     ['next', [['next', '-']]],
     ['jobs', [['jobs', '--store', store]]],
     ['runs', [['runs', '--store', store]]],
+    [
+      'why',
+      [
+        ['why', '--store', store, 'a', 'tomorrow 23:59'],
+        ['why', '--store', store, 'boot', 'now'],
+        ['why', '--store', store, 'held', 'tomorrow 05:00'],
+      ],
+    ],
   ])('%s', async (command, invocations) => {
     const opened = SqliteRunStore.open(store.slice(7));
-    await opened.setActivePlan({ plan: { ...planOf(stdin), crontab: 'stdin' }, hash: 'x', since: 0 });
+    const plan = { ...planOf(stdin), crontab: 'stdin' };
+    await opened.setActivePlan({ plan, hash: 'x', since: 0 }, scheduleChange([], [], plan, 0));
+    await opened.pause({ jobId: 'stdin/held', from: 1, until: 4e12, by: 'jane@host', why: 'because' });
     await opened.close();
     expect((await kuberCron(['run', '--store', store, '--crontab', '-', 'a'], { stdin })).code).toBe(0);
     for (const argv of invocations) {

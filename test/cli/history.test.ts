@@ -7,6 +7,7 @@ import type { Attempt, FinalStatus, Reason, RunOutput, Trigger } from '../../sha
 import type { RunStore } from '../../shared/core/run/run-store.ts';
 import { kuberCron } from '../support/kuber-cron.ts';
 import { planOf } from '../support/plan-of.ts';
+import { LEASE, NO_CHANGE, recordAnswer } from '../support/run-claims.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FOLDER = temporaryFolder();
@@ -110,6 +111,7 @@ async function remember(opened: RunStore, { jobId, runId, scheduledTime, trigger
     owner: currentOwner('token'),
     concurrencyPolicy: 'forbid',
     at: Date.parse(startedAt),
+    leaseUntil: Date.parse(startedAt) + LEASE,
   } as const;
   await opened.claim({ ...claim, trigger: trigger ?? 'schedule' });
   await opened.start(jobId, runId, 'token', attempt);
@@ -131,9 +133,9 @@ async function remember(opened: RunStore, { jobId, runId, scheduledTime, trigger
 beforeAll(async () => {
   await SqliteRunStore.open(EMPTY).close();
   const opened = SqliteRunStore.open(STORE);
-  await opened.setActivePlan({ plan: planOf(SHOP), hash: 'hash', since: 0 });
+  await opened.setActivePlan({ plan: planOf(SHOP), hash: 'hash', since: 0 }, NO_CHANGE);
   const admin = planOf('# kuber-cron: name=both\n0 6 * * * true\n');
-  await opened.setActivePlan({ plan: { ...admin, crontab: 'admin' }, hash: 'hash', since: 0 });
+  await opened.setActivePlan({ plan: { ...admin, crontab: 'admin' }, hash: 'hash', since: 0 }, NO_CHANGE);
   for (const past of PAST) await remember(opened, past);
   const answer = {
     jobId: 'shop/queue',
@@ -141,7 +143,7 @@ beforeAll(async () => {
     planHash: 'hash',
     at: Date.parse('2026-11-23T04:00Z'),
   } as const;
-  await opened.answer({
+  await recordAnswer(opened, {
     ...answer,
     runId: '2026-11-23T03:45Z',
     scheduledTime: Date.parse('2026-11-23T03:45Z'),
@@ -155,6 +157,7 @@ beforeAll(async () => {
     scheduledTime: Date.parse('2026-11-23T04:00Z'),
     owner: currentOwner('second'),
     concurrencyPolicy: 'forbid',
+    leaseUntil: Date.parse('2026-11-23T04:05Z'),
   });
   await opened.close();
 });
@@ -197,6 +200,7 @@ shop/queue   */5 * * * *  running    for 1m 30s   in 4m 30s   1     1
         runs: 1,
         failed: 0,
         counts: { succeeded: 1 },
+        pending: 0,
         last: {
           runId: '2026-11-23T03:30Z',
           status: 'succeeded',
@@ -213,6 +217,7 @@ shop/queue   */5 * * * *  running    for 1m 30s   in 4m 30s   1     1
         runs: 0,
         failed: 0,
         counts: {},
+        pending: 0,
       },
       {
         jobId: 'shop/queue',
@@ -223,6 +228,7 @@ shop/queue   */5 * * * *  running    for 1m 30s   in 4m 30s   1     1
         runs: 1,
         failed: 1,
         counts: { failed: 1, missed: 1, skipped: 1 },
+        pending: 0,
         running: { runId: '2026-11-23T03:59Z', since: '2026-11-23T03:59:00.000Z' },
         last: {
           runId: '2026-11-23T03:25Z',

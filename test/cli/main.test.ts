@@ -66,7 +66,7 @@ describe('wrong usage is exit code 2 and says what is allowed', () => {
     [['chekc'], 'there is no command `chekc`; did you mean `check`?'],
     [
       ['x'],
-      'there is no command `x`; there are check, explain, next, daemon, run, jobs, runs, logs, completion',
+      'there is no command `x`; there are check, explain, next, daemon, run, jobs, runs, logs, why, retry, backfill, cancel, pause, resume, prune, completion',
     ],
     [['help', 'nxt'], 'there is no command `nxt`; did you mean `next`?'],
     [['\u001b[31m'], 'there is no command `\\u{1b}[31m`; there are'],
@@ -136,6 +136,13 @@ describe('what cannot be done is one sentence', () => {
     [['runs', '--store', 'STORE'], 3, noStore],
     [['runs', '--store', 'STORE', 'job'], 3, noStore],
     [['logs', '--store', 'STORE', 'job'], 3, noStore],
+    [['why', '--store', 'STORE', 'job', 'now'], 3, noStore],
+    [['retry', '--store', 'STORE', 'job'], 3, noStore],
+    [['backfill', '--store', 'STORE', 'job', '--from', 'now'], 3, noStore],
+    [['cancel', '--store', 'STORE', 'job', 'run'], 3, noStore],
+    [['pause', '--store', 'STORE', 'job'], 3, noStore],
+    [['resume', '--store', 'STORE', 'job'], 3, noStore],
+    [['prune', '--store', 'STORE'], 3, noStore],
     [['run', '--store', 'STORE', 'job'], 125, noStore],
     [
       ['check', '/nonexistent'],

@@ -194,22 +194,9 @@ function owed(reigns: readonly Reign[]): string[] {
   );
 }
 
-/**
- * The same, for what the rows of the store answer: a span answers for the due instants of its plan that are in it and
- * have no row of their own.
- */
+/** The same, for what the rows of the store answer: a span answers for the due instants of its plan that are in it. */
 function answered(runs: readonly Run[], reigns: readonly Reign[]): string[] {
-  const single = new Set(
-    runs
-      .filter(({ spanFrom }) => spanFrom === undefined)
-      .map((run) => `${run.jobId.replace('shop/', '')} ${text(run.scheduledTime)}`),
-  );
-  const isOther = (run: Run, answer: string) => run.spanFrom === undefined || !single.has(answer);
-  return runs.flatMap((run) => answersOf(run, reigns).filter((answer) => isOther(run, answer)));
-}
-
-function answersOf(run: Run, reigns: readonly Reign[]): string[] {
-  return [run].flatMap(({ jobId, scheduledTime, spanFrom = scheduledTime }) => {
+  return runs.flatMap(({ jobId, scheduledTime, spanFrom = scheduledTime }) => {
     const name = jobId.replace('shop/', '');
     return reigns.flatMap(({ plan, from, until }) => {
       const job = plan.jobs.find((one) => one.name === name);

@@ -403,7 +403,7 @@ describe('a store that fails', () => {
     await clock.advance(MINUTE);
     expect(await history(store)).toEqual([
       'a 10:00 missed too-late',
-      'a 10:00-10:54 missed too-late',
+      'a 10:01-10:54 missed too-late',
       'a 10:55-10:58 missed superseded',
       'a 10:59 succeeded',
       'a 11:00 succeeded',
@@ -665,10 +665,10 @@ describe('what a process that died has left', () => {
   });
 
   const SETTLED = ['a 10:00 missed superseded', 'a 10:01-10:02 missed superseded', 'a 10:03 succeeded'];
-  const FAULTY = (['claim', 'answer', 'setCursor'] as const).flatMap((write) =>
+  const FAULTY = (['claim', 'settle', 'setCursor'] as const).flatMap((write) =>
     (['before', 'after'] as const).map((fault) => [write, [fault, fault], SETTLED] as const),
   );
-  test.each<readonly ['claim' | 'answer' | 'setCursor' | 'release', readonly Fault[], string[]]>([
+  test.each<readonly ['claim' | 'settle' | 'setCursor' | 'release', readonly Fault[], string[]]>([
     ...FAULTY,
     ['release', ['after', 'after'], SETTLED],
     // The claim that could not be given back was in the way of the newer run, and that is final.

@@ -13,6 +13,11 @@ export const CHECK_OPTIONS: CheckOptions = { now: Date.UTC(2026, 10, 23), zone: 
 const MORE_OPTIONS: Partial<Record<DiagnosticCode, Partial<CheckOptions>>> = {
   'missing-user': { system: true },
   'foreign-user': { system: true, user: 'deploy' },
+  'missing-time-zone': { target: 'aws', zone: undefined },
+  'missing-timeout': { target: 'aws' },
+  'timeout-exceeds-target': { target: 'aws' },
+  'memory-exceeds-target': { target: 'aws' },
+  'unsupported-reboot': { target: 'aws' },
 };
 
 /** Fixtures that would say nothing to a reader, and much to a disk. */

@@ -226,6 +226,26 @@ const TEXTS: Readonly<Record<DiagnosticCode, readonly [why: string, mend: string
     'A job without a name is called by its program and a hash of its command: change the command, and it is another job with another history.',
     '`kuber-cron check --fix` writes the names down that the jobs have already. `# kuber-cron: defaults allow=unnamed-jobs` silences the note.',
   ],
+  'missing-time-zone': [
+    'Found by `check --target aws` without `--zone`. A daemon takes the zone of its machine; EventBridge Scheduler would take UTC, and the job would start hours off.',
+    'Write `CRON_TZ=` into the crontab, so that it means the same everywhere.',
+  ],
+  'missing-timeout': [
+    'Found by `check --target aws`. A command without a limit may run for days on a machine. On AWS it runs in a Lambda function, which lives for 15 minutes: after 14 the command is ended, and the run is `timed-out`.',
+    'Say how long the jobs may take, by `timeout=`, once in `defaults`. If 14 minutes are fine, `allow=missing-timeout`.',
+  ],
+  'timeout-exceeds-target': [
+    'Found by `check --target aws`. The command would be ended before the time that the crontab gives it.',
+    'Give the job less work at a time, or let a daemon run it: `targets=daemon`.',
+  ],
+  'memory-exceeds-target': [
+    'Found by `check --target aws`. There is no Lambda function of that size.',
+    'Ask for 10240Mi at most, or let a daemon run the job: `targets=daemon`.',
+  ],
+  'unsupported-reboot': [
+    'Found by `check --target aws`. Nothing is started there that stays, so there is no moment that the entry could mean.',
+    'Leave the entry to the daemon by `targets=daemon`, or write a time.',
+  ],
 };
 
 /** What a page shows of a line, in characters, and of a crontab, in lines. */
@@ -253,6 +273,8 @@ function head(codes: readonly DiagnosticCode[], { checked }: Fixture): string {
 - An **error** (${count('error')} codes): the crontab is not used. A daemon that runs keeps the last good one. Errors cannot be silenced.
 - A **warning** (${count('warning')} codes): the crontab is legal, and most likely not what was meant. \`--strict\` makes warnings fail.
 - A **note** (${count('note')} code): worth knowing, never a failure.
+
+What a target cannot carry is looked for when it is named: \`check --target aws\`.
 
 A warning that is meant is silenced for one entry by \`# kuber-cron: allow=CODE,…\` above it, and for all lines from here on by \`# kuber-cron: defaults allow=CODE,…\`. Findings about settings, about comments and about the whole file take the second form only; for the whole file (\`crowded-minute\`, \`unnamed-jobs\`) it holds wherever it stands.
 

@@ -235,6 +235,12 @@ export class FaultDaemon {
     return lines[nth - 1] as LogLine;
   }
 
+  /** Waits until it has a crontab in force, or has ended before. */
+  async isAtWork(): Promise<void> {
+    const isSo = () => this.isOver || this.lines.some(({ event }) => event === 'crontab-loaded');
+    await waitFor('a crontab in force', () => isSo() || undefined);
+  }
+
   /** @returns the signal that ended it, or its exit code */
   async kill(): Promise<string | number | null> {
     return this.signal('SIGKILL');

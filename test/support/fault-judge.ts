@@ -99,15 +99,17 @@ function unanswered({ runs, due }: Evidence): string[] {
     for (const instant of covered) answer(jobId, instant, run);
     if (covered.length === 0) problems.push(`${jobId} was not due then: ${rowText(run)}`);
   }
+  const doubled: string[] = [];
   for (const [jobId, instants] of due) {
     for (const instant of instants) {
       const rows = answers.get(`${jobId} ${instant}`) ?? [];
-      if (rows.length === 1) continue;
       const what = `${jobId} at ${scheduledTimeText(instant)} has ${rows.length} answers`;
-      problems.push([what, ...rows.map(rowText)].join('; '));
+      if (rows.length === 0) problems.push(what);
+      if (rows.length > 1) doubled.push([what, ...rows.map(rowText)].join('; '));
     }
   }
-  return problems;
+  // What is lost comes first.
+  return [...problems, ...doubled];
 }
 
 function notOver({ runs }: Evidence): string[] {

@@ -8,7 +8,7 @@ const WRITES = [
   'start',
   'extend',
   'finish',
-  'answer',
+  'settle',
   'owe',
   'endPending',
   'release',

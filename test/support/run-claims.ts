@@ -103,3 +103,8 @@ export async function runToEnd(store: RunStore, claim: Claim, fields: Partial<Fi
   if (!(await store.finish({ ...finish, attempt, ...fields })))
     throw new Error(`${claim.runId} is not ended`);
 }
+
+/** Records one answer, and nothing that is owed. */
+export function recordAnswer(store: Pick<RunStore, 'settle'>, answer: Answer): Promise<void> {
+  return store.settle({ answers: [answer], owed: [] });
+}

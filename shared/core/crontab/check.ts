@@ -2,12 +2,15 @@ import { DiagnosticSink, type Diagnostics } from '../diagnostic.ts';
 import type { Crontab } from './entry.ts';
 import { lintCrontab } from './lint.ts';
 import type { LintContext } from './lint-schedule.ts';
+import { lintForAws } from './lint-target.ts';
 import { assignNames } from './names.ts';
 import { type ParseOptions, parseCrontab } from './parse.ts';
 
 export interface CheckOptions extends ParseOptions, LintContext {
   /** The user that commands run as: entries of a system crontab for others are errors. Not looked at where left out. */
   readonly user?: string;
+  /** Also look for what this target cannot carry. */
+  readonly target?: 'aws';
 }
 
 /** A crontab and everything that there is to say about it. */
@@ -43,6 +46,7 @@ export function checkCrontab(source: string | Uint8Array, options: CheckOptions)
   if (options.user !== undefined) reportForeignUsers(crontab, options.user, sink);
   const names = assignNames(crontab.entries, sink);
   lintCrontab(crontab, options, sink);
+  if (options.target === 'aws') lintForAws(crontab, options.zone, sink);
   return { text, crontab, names, diagnostics: sink.finish() };
 }
 

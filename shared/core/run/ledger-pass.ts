@@ -20,7 +20,7 @@ export interface CarriedOut {
 }
 
 export interface LedgerPorts {
-  readonly store: Pick<RunStore, 'pending' | 'pauses'>;
+  readonly store: Pick<RunStore, 'pending' | 'pauses' | 'answeredUntil'>;
   readonly target: Target;
   /** Writes what is answered and owed, claims what is due and sees that it starts. */
   readonly carryOut: (work: Work) => Promise<CarriedOut>;
@@ -88,7 +88,11 @@ export async function settleDowntime(
   settled: Map<string, EpochMs>,
 ): Promise<void> {
   const jobIds = old.plan.jobs.map(({ name }) => jobIdOf(old.plan.crontab, name));
-  const pauses = until - after < ON_TIME_MS ? new Map() : await pausesOf(ports, jobIds);
+  const known = await Promise.all(jobIds.map((jobId) => knownOf(ports.store, jobId, after, until)));
+  const pauses = new Map(jobIds.map((jobId, index) => [jobId, known[index]?.pauses ?? []]));
+  for (const [index, jobId] of jobIds.entries()) {
+    settled.set(jobId, Math.max(settled.get(jobId) ?? after, known[index]?.answeredUntil ?? after));
+  }
   for (let isDone = false; !isDone; ) {
     const { work, partly } = downtimeWork(
       old,
@@ -109,11 +113,24 @@ export async function settleDowntime(
   for (const jobId of jobIds) settled.delete(jobId);
 }
 
-/** Pauses may have come and gone in a downtime. */
-async function pausesOf(
-  { store }: LedgerPorts,
-  jobIds: readonly string[],
-): Promise<ReadonlyMap<string, readonly PauseInterval[]>> {
-  const found = await Promise.all(jobIds.map((jobId) => store.pauses(jobId)));
-  return new Map(jobIds.map((jobId, index) => [jobId, found[index] ?? []]));
+/** What the store knows of a stretch of time in which nobody looked, or somebody who died. */
+export interface KnownOfStretch {
+  readonly pauses: readonly PauseInterval[];
+  /** Up to here its due instants have answers. */
+  readonly answeredUntil: EpochMs;
+}
+
+/** @param after the beginning, exclusive */
+export async function knownOf(
+  store: LedgerPorts['store'],
+  jobId: string,
+  after: EpochMs,
+  until: EpochMs,
+): Promise<KnownOfStretch> {
+  const [answeredUntil, pauses] = await Promise.all([
+    store.answeredUntil(jobId, after, until),
+    // In a shorter stretch there is one instant, and its claim looks at the pauses.
+    until - after <= ON_TIME_MS ? [] : store.pauses(jobId),
+  ]);
+  return { pauses, answeredUntil: answeredUntil ?? after };
 }

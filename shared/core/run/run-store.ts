@@ -38,6 +38,8 @@ export interface Claim {
   readonly isInOrder?: boolean;
   /** Channel that is told when the claim closes a run as missed. */
   readonly channel?: string;
+  /** When its owner, who starts at once, starts the next attempt: a run that is won is then running, without `start`. */
+  readonly startedAt?: EpochMs;
 }
 
 export type ClaimResult =
@@ -98,6 +100,12 @@ export interface Owed {
   readonly maxActiveRuns?: number;
   readonly request?: OperatorRequest;
   readonly at: EpochMs;
+}
+
+/** Answers for due instants of one job. */
+export interface Settlement {
+  readonly answers: readonly Answer[];
+  readonly owed: readonly Owed[];
 }
 
 /** The end of a pending run that is not started any more. */
@@ -164,10 +172,11 @@ export interface RunStore extends NotificationQueue {
   /** Ends an attempt: state, counters, output, lock and message in one write. False when it is no longer the owner's. */
   finish(finish: Finish): Promise<boolean>;
   /**
-   * Creates a final run for an instant that was not started, or for a stretch of them, and counts it. Nothing when the
-   * run exists; a stretch that begins where one does is one with it.
+   * Records what became of due instants of one job, oldest first and in one write: creates final runs for those that
+   * were not started, or for a stretch of them, and counts them, and pending runs for those that shall be. Nothing for
+   * a run that exists; a stretch that begins where one does is one with it.
    */
-  answer(answer: Answer): Promise<void>;
+  settle(settlement: Settlement): Promise<void>;
   /** Creates a pending run. False when the run exists. */
   owe(owed: Owed): Promise<boolean>;
   /** Ends a pending run: with the status of its last attempt, or as skipped, missed or cancelled. False when it is not pending. */
@@ -186,6 +195,11 @@ export interface RunStore extends NotificationQueue {
 
   run(jobId: string, runId: string): Promise<Run | undefined>;
   runs(query: RunQuery): Promise<readonly Run[]>;
+  /**
+   * The newest due instant of a job in (after, until] that has an answer; undefined when none has. Whoever settles that
+   * stretch of time again, after a crash, begins behind it.
+   */
+  answeredUntil(jobId: string, after: EpochMs, until: EpochMs): Promise<EpochMs | undefined>;
   /** The row that answers for a stretch of due instants, if one holds this instant. */
   spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined>;
   output(jobId: string, runId: string, attempt: number): Promise<RunOutput | undefined>;
@@ -218,6 +232,8 @@ export interface RunStore extends NotificationQueue {
   /** Names of crontabs with an active plan, sorted. */
   crontabs(): Promise<readonly string[]>;
 
+  /** How many final runs `prune` would delete. */
+  expired(now: EpochMs): Promise<number>;
   /** Deletes final runs whose retention is over with their outputs, oldest first, at most `limit`. @returns how many */
   prune(now: EpochMs, limit: number): Promise<number>;
   close(): Promise<void>;

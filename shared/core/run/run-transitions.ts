@@ -188,11 +188,13 @@ class ClaimInJob {
   }
 
   #win(): ClaimDecision {
-    const { owner, leaseUntil, at, concurrencyPolicy } = this.#claim;
+    const { owner, leaseUntil, at, concurrencyPolicy, startedAt } = this.#claim;
     const { notBefore: _notBefore, reason: _reason, ...rest } = this.#run;
     const run = this.#step({ ...rest, status: 'claimed', owner, leaseUntil });
-    const stored = { run, holdsLock: concurrencyPolicy !== 'allow' };
-    return { result: { outcome: 'won', run }, writes: [stored, ...this.#closeOlder(at)] };
+    const claimed = { run, holdsLock: concurrencyPolicy !== 'allow' };
+    const number = run.attempts.length + 1;
+    const stored = startedAt === undefined ? claimed : startedRun(claimed, { number, startedAt });
+    return { result: { outcome: 'won', run: stored.run }, writes: [stored, ...this.#closeOlder(at)] };
   }
 
   #wait(cause = this.#run.cause): ClaimDecision {

@@ -1,0 +1,307 @@
+import type { Finding } from '../diagnostic.ts';
+import type { DROP_REASONS } from '../metrics/metrics.ts';
+import { daysInMonth } from '../schedule/calendar.ts';
+import { countDue } from '../schedule/count-due.ts';
+import { dueInstants, isDue, type Timetable } from '../schedule/due.ts';
+import { canFire, type Schedule } from '../schedule/schedule.ts';
+import { matchesWall } from '../schedule/wall-clock.ts';
+import {
+  type EpochMinute,
+  type EpochMs,
+  MINUTE_MS,
+  segmentAt,
+  segmentOffset,
+  type ZoneTable,
+} from '../schedule/zone-table.ts';
+
+/** One schedule of EventBridge Scheduler. */
+export interface CoverPart {
+  /**
+   * Six fields, as the service's guide shows them: `cron(30 2 ? * MON-FRI *)`. At most 256 characters.
+   * @see https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+   */
+  readonly expression: string;
+  /** ScheduleExpressionTimezone: `UTC`, or the entry's own zone. */
+  readonly timeZone: string;
+}
+
+/**
+ * The schedules whose deliveries include every due instant of an entry outside the clock changes of its zone, or why
+ * there can be none. A pure function of the entry: neither the date nor other entries change it.
+ */
+export type Cover =
+  /** One part or two; none for an entry that is never due. */
+  | { readonly isCarried: true; readonly parts: readonly CoverPart[] }
+  | ({ readonly isCarried: false } & typeof NO_REBOOT);
+
+/** Why `@reboot` has no cover. */
+export const NO_REBOOT = {
+  code: 'unsupported-reboot',
+  message: '`@reboot` is due when a daemon starts, and on AWS none does',
+  help: 'leave it to the daemon by `# kuber-cron: targets=daemon`, or give it a time',
+} as const satisfies Pick<Required<Finding>, 'code' | 'message' | 'help'>;
+
+/**
+ * The cover of a job.
+ *
+ * @param timetable undefined for `@reboot`
+ */
+export function coverOf(timetable: Timetable | undefined): Cover {
+  if (timetable === undefined) return { isCarried: false, ...NO_REBOOT };
+  return {
+    isCarried: true,
+    parts: streamsOf(timetable).map(({ expression, zone }) => ({ expression, timeZone: zone.zone })),
+  };
+}
+
+/**
+ * Whether a delivery starts a run. `not-due`: one that the cover brings along, since the service has no expression for
+ * exactly the due instants. `not-foreseen`: one that no part of the cover can have made, so the service reads the
+ * clocks of the zone otherwise than the zone table, or its schedule is not ours.
+ *
+ * @param timetable undefined for `@reboot`, which no schedule carries
+ * @param scheduledTime any instant of the minute
+ */
+export function guardDelivery(
+  timetable: Timetable | undefined,
+  scheduledTime: EpochMs,
+): 'due' | Exclude<(typeof DROP_REASONS)[number], 'unknown-job'> {
+  if (timetable === undefined) return 'not-foreseen';
+  if (isDue(timetable, scheduledTime)) return 'due';
+  const minute = Math.floor(scheduledTime / MINUTE_MS);
+  return streamsOf(timetable).some((stream) => isOnWall(stream, minute)) ? 'not-due' : 'not-foreseen';
+}
+
+/**
+ * Due instants in the window (after, until] that no part of the cover delivers, ascending: the ledger pass starts
+ * them. All lie in a change of the clocks. What the service does with a wall time that comes twice is documented for a
+ * daily time only, which it delivers the first time; where it delivers the second too, the claim makes them one.
+ */
+export function ledgerStarts(timetable: Timetable, after: EpochMs, until: EpochMs): EpochMs[] {
+  const { zone } = timetable;
+  const streams = streamsOf(timetable);
+  const found: EpochMs[] = [];
+  for (const [start, size] of clockChanges(zone, after, until)) {
+    const from = Math.max(after, start * MINUTE_MS - 1);
+    // Of a gap only the minute behind it is special: what did not exist is made up for then.
+    const end = Math.min(until, (start + Math.max(size, 1)) * MINUTE_MS - 1);
+    for (const instant of dueInstants(timetable, from, end)) {
+      if (!streams.some((stream) => isDelivered(stream, instant / MINUTE_MS))) found.push(instant);
+    }
+  }
+  return found;
+}
+
+/**
+ * How many instants in the window (after, until] are delivered and not due, so that the guard drops them. An instant
+ * that both parts deliver is one. The work grows with the days of the window, not with its minutes.
+ */
+export function extraDeliveries(timetable: Timetable, after: EpochMs, until: EpochMs): number {
+  const [first, second] = streamsOf(timetable);
+  if (first === undefined) return 0;
+  const count = (stream: Stream) => countDelivered(stream, after, until);
+  let delivered = count(first);
+  if (second !== undefined) {
+    const { schedule, zone } = first;
+    const { dayOfMonth, dayOfWeek } = second.schedule;
+    const both = onDays(schedule, schedule.dayOfMonth & dayOfMonth, schedule.dayOfWeek & dayOfWeek);
+    delivered += count(second) - count({ expression: '', zone, schedule: both });
+  }
+  return delivered - (countDue(timetable, after, until) - ledgerStarts(timetable, after, until).length);
+}
+
+/** A part of a cover, and the fields that its expression stands for. */
+interface Stream {
+  readonly expression: string;
+  /** What the service reads the fields on. */
+  readonly zone: ZoneTable;
+  /** Both days must match; its text is that of the entry. */
+  readonly schedule: Schedule;
+}
+
+function streamsOf({ schedule, zone }: Timetable): Stream[] {
+  if (!canFire(schedule)) return [];
+  const clock = readsAlikeInUtc(schedule, zone) ? { ...zone, zone: 'UTC', offset: 0, changes: [] } : zone;
+  const minutes = fieldText(minutesOf(schedule), 0, 59);
+  const hours = fieldText(valuesOf(schedule.hour), 0, 23);
+  const months = fieldText(valuesOf(schedule.month), 1, 12);
+  return daysOf(schedule).map(({ dayOfMonth, dayOfWeek, text: [ofMonth, ofWeek] }) => ({
+    expression: `cron(${minutes} ${hours} ${ofMonth} ${months} ${ofWeek} *)`,
+    zone: clock,
+    schedule: onDays(schedule, dayOfMonth, dayOfWeek),
+  }));
+}
+
+function onDays(schedule: Schedule, dayOfMonth: number, dayOfWeek: number): Schedule {
+  return { ...schedule, dayOfMonth, dayOfWeek, bothDaysMustMatch: true, followsRealTime: true };
+}
+
+/** Whether the clock on the wall shows a time of the stream, the first time or again. */
+function isOnWall({ schedule, zone }: Stream, minute: EpochMinute): boolean {
+  return matchesWall(schedule, minute + segmentOffset(zone, segmentAt(zone, minute)));
+}
+
+/** As documented: a wall time that does not exist is skipped, one that comes twice is delivered the first time. */
+function isDelivered(stream: Stream, minute: EpochMinute): boolean {
+  const { zone } = stream;
+  const segment = segmentAt(zone, minute);
+  const change = zone.changes[segment - 1];
+  const isAgain = change !== undefined && minute < change[0] + fallAtStart(zone, segment);
+  return !isAgain && isOnWall(stream, minute);
+}
+
+function countDelivered({ schedule, zone }: Stream, after: EpochMs, until: EpochMs): number {
+  const count = (from: EpochMs, end: EpochMs) => countDue({ schedule, zone }, from, end);
+  let delivered = count(after, until);
+  for (const [start, size] of clockChanges(zone, after, until)) {
+    const from = Math.max(after, start * MINUTE_MS - 1);
+    const end = Math.min(until, (start + size) * MINUTE_MS - 1);
+    if (from < end) delivered -= count(from, end);
+  }
+  return delivered;
+}
+
+/** Minutes by which the clocks are set back at the start of a segment; 0 when they are not. */
+function fallAtStart(zone: ZoneTable, segment: number): number {
+  return Math.max(0, segmentOffset(zone, segment - 1) - segmentOffset(zone, segment));
+}
+
+/** Changes whose aftermath may lie in the window (after, until], with the wall minutes that come twice from then on. */
+function clockChanges(
+  zone: ZoneTable,
+  after: EpochMs,
+  until: EpochMs,
+): (readonly [start: EpochMinute, size: number])[] {
+  const found: (readonly [EpochMinute, number])[] = [];
+  const first = Math.max(segmentAt(zone, Math.floor(after / MINUTE_MS)), 1);
+  for (let segment = first; segment <= zone.changes.length; segment++) {
+    const [start] = zone.changes[segment - 1] as readonly [number, number];
+    if (start * MINUTE_MS > until) break;
+    found.push([start, fallAtStart(zone, segment)]);
+  }
+  return found;
+}
+
+const EVERY_HOUR = 0xff_ffff;
+const EVERY_MONTH = 0x1ffe;
+const EVERY_DAY_OF_WEEK = 0x7f;
+
+/**
+ * Whether the entry runs all day, every day, at minutes that are the same in UTC whatever the zone's offset: then it is
+ * exact in UTC, in changes of the clocks too.
+ */
+function readsAlikeInUtc(schedule: Schedule, zone: ZoneTable): boolean {
+  if (schedule.hour !== EVERY_HOUR || schedule.month !== EVERY_MONTH) return false;
+  const [days, ...more] = daysOf(schedule);
+  if (more.length > 0 || days?.text.join(' ') !== '* ?') return false;
+  const minutes = minutesOf(schedule);
+  return [zone.offset, ...zone.changes.map(([, offset]) => offset)].every((offset) =>
+    minutes.every((minute) => minutes.includes((minute + 1440 + offset) % 60)),
+  );
+}
+
+/** What one expression says about the days: those that are in both sets. */
+interface Days {
+  readonly dayOfMonth: number;
+  readonly dayOfWeek: number;
+  readonly text: readonly [dayOfMonth: string, dayOfWeek: string];
+}
+
+/** The service wants `?` in one day field and has no AND of the two, so an entry's days are one expression or two. */
+function daysOf({ month, bothDaysMustMatch, ...schedule }: Schedule): Days[] {
+  const lengths = valuesOf(month).map((one) => daysInMonth(2024, one));
+  const longest = Math.max(...lengths);
+  const existing = -2 & (0xffff_ffff >>> (31 - longest));
+  const dayOfMonth = schedule.dayOfMonth & existing;
+  const { dayOfWeek } = schedule;
+  const isEveryDayOfMonth = dayOfMonth === existing;
+  const isEveryDayOfWeek = dayOfWeek === EVERY_DAY_OF_WEEK;
+  const byMonth: Days = {
+    dayOfMonth,
+    dayOfWeek: EVERY_DAY_OF_WEEK,
+    text: [fieldText(valuesOf(dayOfMonth), 1, longest), '?'],
+  };
+  const byWeek: Days = { dayOfMonth: -2, dayOfWeek, text: ['?', weekdayText(valuesOf(dayOfWeek))] };
+  if (isEveryDayOfMonth && isEveryDayOfWeek) return [byMonth];
+  if (!bothDaysMustMatch) {
+    if (isEveryDayOfMonth || isEveryDayOfWeek) return [EVERY_DAY];
+    return dayOfMonth === 0 ? [byWeek] : [byMonth, byWeek];
+  }
+  if (isEveryDayOfWeek) return [byMonth];
+  if (isEveryDayOfMonth) return [byWeek];
+  // Neither side says it: the guard drops what the one with fewer days brings along.
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const choices: { readonly days: Days[]; readonly cost: number }[] = [
+    {
+      days: [byMonth],
+      cost: lengths.reduce((sum, length) => sum + valuesOf(dayOfMonth & (2 ** (length + 1) - 2)).length, 0),
+    },
+    { days: [byWeek], cost: (valuesOf(dayOfWeek).length * total) / 7 },
+  ];
+  const byWeekOfMonth = weekdaysOfMonth(dayOfMonth, dayOfWeek);
+  if (byWeekOfMonth.length > 0) {
+    choices.push({ days: byWeekOfMonth, cost: byWeekOfMonth.length * lengths.length });
+  }
+  return choices.reduce((best, one) => (one.cost < best.cost ? one : best)).days;
+}
+
+const EVERY_DAY: Days = { dayOfMonth: -2, dayOfWeek: EVERY_DAY_OF_WEEK, text: ['*', '?'] };
+
+/** `d#k`, the k-th weekday d of the month, for all days that are in both sets; none when it takes more than two. */
+function weekdaysOfMonth(dayOfMonth: number, dayOfWeek: number): Days[] {
+  const weeks = [...new Set(valuesOf(dayOfMonth).map((day) => Math.ceil(day / 7)))];
+  const days = valuesOf(dayOfWeek);
+  // The guide says nothing of a fifth weekday, which most months lack.
+  if (weeks.length * days.length > 2 || weeks.includes(5)) return [];
+  return weeks.flatMap((week) =>
+    days.map((day): Days => {
+      const ofWeek = 0xfe << (7 * (week - 1));
+      // A digit, as the guide has it: whether a name may stand before `#` it does not say.
+      return { dayOfMonth: ofWeek, dayOfWeek: 1 << day, text: ['?', `${day + 1}#${week}`] };
+    }),
+  );
+}
+
+function valuesOf(bits: number): number[] {
+  const values: number[] = [];
+  for (let left = bits >>> 0; left !== 0; left = (left & (left - 1)) >>> 0) {
+    values.push(31 - Math.clz32(left & -left));
+  }
+  return values;
+}
+
+function minutesOf({ minuteLow, minuteHigh }: Schedule): number[] {
+  return [...valuesOf(minuteLow), ...valuesOf(minuteHigh).map((value) => value + 32)];
+}
+
+/** A set of values as `*`, a step to the end of the field, or a list of values and of ranges of three or more. */
+function fieldText(values: readonly number[], min: number, max: number): string {
+  const [first = min, second = min] = values;
+  if (values.length === max - min + 1) return '*';
+  const step = second - first;
+  const isRegular = values.every((value, index) => value === first + index * step);
+  if (values.length > 2 && step > 1 && isRegular && first + values.length * step > max) {
+    return `${first}/${step}`;
+  }
+  return listText(values, String);
+}
+
+const WEEKDAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
+
+/** Names, since the service counts from 1; the field has no steps. */
+function weekdayText(values: readonly number[]): string {
+  return listText(values, (value) => WEEKDAYS[value] as string);
+}
+
+function listText(values: readonly number[], textOf: (value: number) => string): string {
+  const items: string[] = [];
+  for (let index = 0; index < values.length; ) {
+    const first = values[index] as number;
+    let length = 1;
+    while (values[index + length] === first + length) length++;
+    if (length > 2) items.push(`${textOf(first)}-${textOf(first + length - 1)}`);
+    else for (let value = first; value < first + length; value++) items.push(textOf(value));
+    index += length;
+  }
+  return items.join(',');
+}

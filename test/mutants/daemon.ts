@@ -1,0 +1,161 @@
+import type { Mutants } from './mutant.ts';
+
+const SCHEDULER = 'test/container/scheduler.test.ts';
+const PROTOCOL = 'test/container/run-protocol.test.ts';
+const UNANSWERED = 'test/container/unanswered.test.ts';
+const JANITOR = 'test/container/janitor.test.ts';
+const DAEMON = 'test/container/daemon.test.ts';
+
+/** What the daemon makes of the rules. */
+export const DAEMON_MUTANTS: Mutants = {
+  'starts-at-the-minute': {
+    promise: 'the loop sleeps until the next minute at which something is due, and no longer',
+    file: 'container/scheduler.ts',
+    find: 'Math.max(next - clock.now(), 0)',
+    replace: 'LONGEST_SLEEP_MS',
+    test: SCHEDULER,
+    only: 'a run starts at its minute',
+  },
+  'cursor-behind-answers': {
+    promise: 'the cursor moves past what is answered only',
+    file: 'container/scheduler.ts',
+    find: ' && !owing.has(crontab)',
+    replace: '',
+    test: UNANSWERED,
+  },
+  'set-back-starts-anew': {
+    promise: 'after a clock that was hours ahead it starts from now',
+    file: 'container/scheduler.ts',
+    find: 'if (lane.cursor - now <= LARGEST_SET_BACK_MS) continue;',
+    replace: 'continue;',
+    test: SCHEDULER,
+    only: 'when the clock goes back',
+  },
+  'set-back-repeats-nothing': {
+    promise: 'what was handled before the clock went back a little is not due again',
+    file: 'container/scheduler.ts',
+    find: 'Math.max(storedCursor ?? now, now)',
+    replace: 'now',
+    test: SCHEDULER,
+    only: 'when the clock goes back',
+  },
+  'old-plan-first': {
+    promise: 'what is due under the old plan is handled before the new one is in force',
+    file: 'container/scheduler.ts',
+    find: 'if (before !== undefined) await this.#handleDue(now);',
+    replace: '',
+    test: SCHEDULER,
+    only: 'when a crontab is edited',
+  },
+  'downtime-is-answered': {
+    promise: 'what fell due while no daemon ran is made up for or recorded',
+    file: 'container/scheduler.ts',
+    find: 'if (before === undefined && stored !== undefined)',
+    replace: 'if (false)',
+    test: SCHEDULER,
+    only: 'after a restart',
+  },
+  'new-plan-owes-nothing-old': {
+    promise: 'a plan owes nothing from before it was in force',
+    file: 'container/scheduler.ts',
+    find: 'Math.max(cursor ?? old.since, old.since <= now ? old.since : 0)',
+    replace: 'cursor ?? old.since',
+    test: SCHEDULER,
+    only: 'after a restart',
+  },
+  'doubtful-claim-is-given-back': {
+    promise: 'a claim that the store may have taken is given back before its job is looked at again',
+    file: 'container/run-starter.ts',
+    find: 'this.#doubtful.set(keyOf(dueRun), { jobId, runId });',
+    replace: '',
+    test: SCHEDULER,
+    only: 'a store that fails',
+  },
+  'answers-are-repeated': {
+    promise: 'an answer that the store did not take is given again',
+    file: 'container/run-starter.ts',
+    find: 'this.#unwritten.push(notes[index] as Note);',
+    replace: '',
+    test: UNANSWERED,
+  },
+  'max-concurrent': {
+    promise: 'no more commands run at once than `--max-concurrent` says',
+    file: 'container/run-starter.ts',
+    find: 'Math.min(START_CHUNK, free)',
+    replace: 'START_CHUNK',
+    test: PROTOCOL,
+  },
+  'waiting-may-be-too-late': {
+    promise: 'a run whose starting deadline is over when its turn comes is missed',
+    file: 'container/run-starter.ts',
+    find: 'run.startBy !== undefined && run.startBy < this.#ports.clock.now()',
+    replace: 'false',
+    test: PROTOCOL,
+  },
+  'drain-gives-back': {
+    promise: 'what waits when the daemon stops is given back',
+    file: 'container/run-starter.ts',
+    find: '.map((held) => this.#giveBack(held))',
+    replace: '',
+    test: PROTOCOL,
+  },
+  'dry-run-starts-nothing': {
+    promise: 'a dry run starts nothing',
+    file: 'container/run-starter.ts',
+    find: 'this.#options.isDryRun === true',
+    replace: 'false',
+    test: PROTOCOL,
+  },
+  'blocked-run-goes-on': {
+    promise: 'a run that waits for another starts when that is over',
+    file: 'container/run-starter.ts',
+    find: 'if (this.#blocked.delete(run.jobId)) this.#onPending(clock.now());',
+    replace: '',
+    test: PROTOCOL,
+  },
+  'leftovers-end-before-a-restart': {
+    promise: 'what is left of a lost run is ended before the run may be started again',
+    file: 'container/janitor.ts',
+    find: 'await killLeftovers(lost.map(({ run }) => run));',
+    replace: 'void killLeftovers(lost.map(({ run }) => run));',
+    test: JANITOR,
+  },
+  'spool-before-lost': {
+    promise: 'an end in the spool is recorded before its run is taken for lost',
+    file: 'container/janitor.ts',
+    find: '    await this.#handIn();',
+    replace: '',
+    test: JANITOR,
+  },
+  'lost-is-looked-for': {
+    promise: 'a daemon goes on looking for runs whose owner is gone',
+    file: 'container/janitor.ts',
+    find: "await this.#try('lost runs could not be looked for', () => this.#closeLost());",
+    replace: '',
+    test: PROTOCOL,
+  },
+  'hang-up-reloads': {
+    promise: 'HUP reads the crontabs again, and stops nothing',
+    file: 'container/daemon.ts',
+    find: 'this.#hasTerminal ? undefined : () => void reload(true)',
+    replace: 'undefined',
+    test: DAEMON,
+    only: 'HUP reads the crontabs again',
+  },
+  'second-signal-hurries': {
+    promise: 'a second TERM ends what runs now',
+    file: 'container/stop-signals.ts',
+    find: 'this.#hurry.abort();',
+    replace: '',
+    test: DAEMON,
+    only: 'a signal again ends what runs now',
+  },
+  'pass-env-names': {
+    promise: 'a command sees no variable of its caller that `--pass-env` does not name',
+    file: 'shared/adapters/command-environment.ts',
+    find: 'const passed: Record<string, string> = {};',
+    replace: 'const passed: Record<string, string> = { ...env } as Record<string, string>;',
+    test: 'test/cli/run.test.ts',
+    only: 'the environment is that of cron',
+  },
+};
