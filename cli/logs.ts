@@ -14,9 +14,9 @@ import {
 import { isAlive } from '../shared/adapters/host.ts';
 import { type LogStream, logsFolder } from '../shared/adapters/log-files.ts';
 import { LogReader } from '../shared/adapters/log-reader.ts';
-import { nearest } from '../shared/core/nearest.ts';
 import { isFinal, type Run, type RunOutput } from '../shared/core/run/run.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
+import { findRun as findNamedRun } from './find-run.ts';
 import { runJson, whyText } from './run-text.ts';
 import { findJob, withStore } from './stores.ts';
 
@@ -243,15 +243,7 @@ function isOver({ status, attempts }: Run, number: number): boolean {
 }
 
 async function findRun(store: RunStore, jobId: string, runId: string | undefined): Promise<Run> {
-  if (runId !== undefined) {
-    const run = await store.run(jobId, runId);
-    if (run !== undefined) return run;
-    const known = (await store.runs({ jobId, limit: 100 })).map((one) => one.runId);
-    const near = nearest(runId, known) ?? known.find((one) => one.startsWith(runId)) ?? known[0];
-    throw new CommandError(
-      `\`${jobId}\` has no run \`${runId}\`${near === undefined ? '' : `; did you mean \`${near}\`?`}`,
-    );
-  }
+  if (runId !== undefined) return await findNamedRun(store, jobId, runId);
   // The latest that can have written anything.
   const runs = await store.runs({ jobId, limit: 100 });
   const run = runs.find(({ attempts }) => attempts.length > 0) ?? runs[0];

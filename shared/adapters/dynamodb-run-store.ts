@@ -78,7 +78,6 @@ import {
   scheduleKey,
   zoneTableKey,
 } from '../core/target/dynamodb-schema.ts';
-import { type ControlWrite, type JobWrite, type RunWrite, writesOf } from './dynamodb-job-write.ts';
 import { DynamoDbError } from './dynamodb-error.ts';
 import {
   type Control,
@@ -98,15 +97,10 @@ import {
   textOf,
   unpacked,
 } from './dynamodb-items.ts';
-import { pauseItem, pauseOf, pausedUntil, scheduleItem, scheduleOf } from './dynamodb-records.ts';
+import { type ControlWrite, type JobWrite, type RunWrite, writesOf } from './dynamodb-job-write.ts';
+import { pausedUntil, pauseItem, pauseOf, scheduleItem, scheduleOf } from './dynamodb-records.ts';
 import { renameJob } from './dynamodb-rename.ts';
-import {
-  chunksOf,
-  createClient,
-  DynamoDbTable,
-  inParallel,
-  untilUndisturbed,
-} from './dynamodb-table.ts';
+import { chunksOf, createClient, DynamoDbTable, inParallel, untilUndisturbed } from './dynamodb-table.ts';
 
 export interface DynamoDbRunStoreOptions {
   /** (Default: one with region, endpoint and credentials from the environment) */
@@ -563,7 +557,10 @@ export class DynamoDbRunStore implements RunStore {
           UpdateExpression: 'SET #due = :until',
           ConditionExpression: NOTIFICATION_IS_AS_SEEN,
           ExpressionAttributeNames: { '#due': 'due' },
-          ExpressionAttributeValues: itemOf({ ':until': instantKey(reservedUntil), ':due': textOf(item, 'due') }),
+          ExpressionAttributeValues: itemOf({
+            ':until': instantKey(reservedUntil),
+            ':due': textOf(item, 'due'),
+          }),
         },
         key,
       );
@@ -656,7 +653,9 @@ export class DynamoDbRunStore implements RunStore {
     return this.#inTurn(key.jobId, () => {
       const held = this.#held.get(keyOf(key));
       let assumed: Found | undefined =
-        held?.stored !== undefined && isOwnedBy(held.stored.run, token) ? { owned: held, known: [] } : undefined;
+        held?.stored !== undefined && isOwnedBy(held.stored.run, token)
+          ? { owned: held, known: [] }
+          : undefined;
       let incident: Incident | undefined;
       let isNewestKnown = false;
       return untilUndisturbed(this.#table, async () => {
@@ -695,11 +694,7 @@ export class DynamoDbRunStore implements RunStore {
   }
 
   /** Changes a run that nobody need own. @param assumed whether it is taken for one that does not exist, or read */
-  #change<T>(
-    key: RunKey,
-    assumed: 'none' | 'read',
-    decide: (seen: Seen | undefined) => Step<T>,
-  ): Promise<T> {
+  #change<T>(key: RunKey, assumed: 'none' | 'read', decide: (seen: Seen | undefined) => Step<T>): Promise<T> {
     return this.#inTurn(key.jobId, () => {
       let seen: Seen | undefined | 'unknown' = assumed === 'none' ? undefined : 'unknown';
       let incident: Incident | undefined;
@@ -720,9 +715,7 @@ export class DynamoDbRunStore implements RunStore {
   }
 
   /** Creates runs of one job, in one transaction. */
-  async #settle(
-    ones: readonly ({ readonly answer: Answer } | { readonly owed: Owed })[],
-  ): Promise<void> {
+  async #settle(ones: readonly ({ readonly answer: Answer } | { readonly owed: Owed })[]): Promise<void> {
     const [first] = ones;
     if (first === undefined) return;
     const { jobId } = 'answer' in first ? first.answer : first.owed;
@@ -733,7 +726,8 @@ export class DynamoDbRunStore implements RunStore {
       return untilUndisturbed(this.#table, async () => {
         const writes = ones.map((one, index): RunWrite | undefined => {
           const before = seen[index];
-          const stored = 'answer' in one ? this.#answered(one.answer, before?.stored) : newOwed(one.owed, before?.stored);
+          const stored =
+            'answer' in one ? this.#answered(one.answer, before?.stored) : newOwed(one.owed, before?.stored);
           return stored === undefined ? undefined : { stored, before };
         });
         const places = writes.flatMap((write, index) => (write === undefined ? [] : [index]));
@@ -777,7 +771,8 @@ export class DynamoDbRunStore implements RunStore {
     const refusedState = state === undefined ? undefined : refusal[state];
     return {
       runs,
-      ...(control !== undefined && refusal[control] !== undefined && { control: controlOf(refusal[control].item) }),
+      ...(control !== undefined &&
+        refusal[control] !== undefined && { control: controlOf(refusal[control].item) }),
       ...(refusedState !== undefined && {
         incident: refusedState.item && parsed<Incident>(refusedState.item, 'incident'),
       }),
@@ -954,7 +949,10 @@ export class DynamoDbRunStore implements RunStore {
   async #pausesOf(jobId: string): Promise<PauseRecord[]> {
     const key = pauseKey(jobId, '');
     const items = await this.#livingItems({ ...recordsQuery(key), ConsistentRead: true });
-    const records = items.map((item) => ({ pause: pauseOf(item), rest: textOf(item, 'sk').slice(key.sk.length) }));
+    const records = items.map((item) => ({
+      pause: pauseOf(item),
+      rest: textOf(item, 'sk').slice(key.sk.length),
+    }));
     return records.sort((a, b) => a.pause.from - b.pause.from);
   }
 
@@ -1088,8 +1086,7 @@ function controlOfClaim(claim: Claim, result: ClaimResult, read: Control | undef
     const newest = started && laterStart(read.newest, started);
     return { version: read, ...(newest !== undefined && { newest, isNewestProven: true }) };
   }
-  const isOrdered =
-    concurrencyPolicy !== 'allow' && result.outcome !== 'paused' && followsOrder(result.run);
+  const isOrdered = concurrencyPolicy !== 'allow' && result.outcome !== 'paused' && followsOrder(result.run);
   return {
     ...(trigger !== 'manual' && { notPausedAt: Math.min(scheduledTime, at) }),
     ...(concurrencyPolicy !== 'allow' && { isNothingOpen: true }),

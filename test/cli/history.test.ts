@@ -339,7 +339,7 @@ describe('a name that is not quite right is exit code 3', () => {
       ['logs', 'queue', '2026-11-23T03:26Z'],
       '`shop/queue` has no run `2026-11-23T03:26Z`; did you mean `2026-11-23T03:25Z`?',
     ],
-    [['logs', 'by-hand', '2026-11-23T03:55Z'], 'did you mean `2026-11-23T03:55Z#m0123`?'],
+    [['logs', 'queue', '2026-11-23T03:'], 'several runs of `shop/queue` begin with'],
     [['logs', 'old'], '`shop/old` has not run yet'],
     [['runs', '--store', `sqlite:${EMPTY}`, 'x'], 'there is no job `x`; there is none at all'],
   ])('%j', async (argv, stderr) => {
