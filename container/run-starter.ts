@@ -18,7 +18,7 @@ import { crontabOf, dueRunId, spanId } from '../shared/core/run/run-id.ts';
 import type { Answer, ClaimResult, Finish, Owed, RunKey, RunStore } from '../shared/core/run/run-store.ts';
 import { closedRun } from '../shared/core/run/run-transitions.ts';
 import { nextDue } from '../shared/core/schedule/due.ts';
-import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
+import { type EpochMs, MINUTE_MS } from '../shared/core/schedule/zone-table.ts';
 import type { EmitEvent } from './events.ts';
 
 /** Commands that are started between two looks at anything else. */
@@ -421,6 +421,8 @@ export class RunStarter {
   #noticeLate(held: HeldRun, now: EpochMs): void {
     const { run, job } = held;
     if (held.isLate || run.trigger === 'manual' || run.attempts.length > 0) return;
+    // Nothing is late within half a minute unless it says so: a schedule is not compiled for each start of a minute.
+    if (now - run.scheduledTime <= (job.options['late-after'] ?? MINUTE_MS / 2)) return;
     const limit = lateAfter(job, run.scheduledTime, nextDueOf(held, run.scheduledTime));
     if (now - run.scheduledTime <= limit) return;
     held.isLate = true;

@@ -69,7 +69,6 @@ import {
   notificationKey,
   outputKey,
   pauseKey,
-  pendingPrefix,
   planHeadKey,
   RUNS_TO_DO,
   readPendingKey,
@@ -85,7 +84,6 @@ import {
   type Item,
   isGone,
   itemOf,
-  json,
   numberOf,
   packed,
   parsed,
@@ -126,8 +124,6 @@ const SETTLED_AT_ONCE = 40;
 const PENDING_PAGE = 200;
 /** Pieces of former plans are deleted when they are this old: whoever reads one now may go on. Milliseconds. */
 const PLAN_KEPT_MS = 3_600_000;
-/** Notifications that nobody took. Milliseconds. */
-export const NOTIFICATION_KEPT_MS = 30 * 86_400_000;
 
 /** A run as it was found for its owner. */
 interface Found {
@@ -248,12 +244,13 @@ export class DynamoDbRunStore implements RunStore {
       const stored = finishedRun(owned.stored, finish, this.#retention);
       const { attempt, output, channel, at } = finish;
       const { failureMs, successMs } = this.#retention;
-      const kept = { output: output && shortened(output), expiresAt: at + Math.max(failureMs, successMs) };
+      const expiresAt = at + Math.max(failureMs, successMs);
+      const isKept = attempt !== undefined && output !== undefined;
       return {
         result: true,
         write: {
           ...{ jobId: stored.run.jobId, runs: [{ stored, before: owned }], attempt, channel },
-          ...(attempt !== undefined && kept.output !== undefined && { output: { ...kept, attempt } }),
+          ...(isKept && { output: { attempt, output: shortened(output), expiresAt } }),
         },
       };
     });
@@ -265,7 +262,17 @@ export class DynamoDbRunStore implements RunStore {
     const all = [...answers.map((answer) => ({ answer })), ...owed.map((one) => ({ owed: one }))];
     // Oldest first: who settles the stretch again, after this was cut off, begins behind the newest answer.
     const ordered = all.sort((a, b) => timeOf(a) - timeOf(b));
-    for (const chunk of chunksOf<One>(ordered, SETTLED_AT_ONCE)) await this.#settle(chunk);
+    let chunk = new Map<string, One>();
+    for (const one of ordered) {
+      const { runId } = 'answer' in one ? one.answer : one.owed;
+      // A transaction writes no item twice.
+      if (chunk.size >= SETTLED_AT_ONCE || chunk.has(runId)) {
+        await this.#settle([...chunk.values()]);
+        chunk = new Map();
+      }
+      chunk.set(runId, one);
+    }
+    await this.#settle([...chunk.values()]);
   }
 
   owe(owed: Owed): Promise<boolean> {
@@ -360,6 +367,7 @@ export class DynamoDbRunStore implements RunStore {
 
   async answeredUntil(jobId: string, after: EpochMs, until: EpochMs): Promise<EpochMs | undefined> {
     await this.#ready();
+    if (until <= after) return undefined;
     const isAnswer = (item: Item) => {
       const { run } = storedRunOf(item);
       return followsOrder(run) && run.scheduledTime > after && run.scheduledTime <= until;

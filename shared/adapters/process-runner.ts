@@ -35,6 +35,13 @@ const LOG_EVERY_MS = 1000;
 const LOG_LANES = 4;
 /** How long the end of a run waits for its log; it is finished all the same. Milliseconds. */
 const LOG_PATIENCE_MS = 2000;
+/** Files that are made ahead, at most, so many at a time, and so long after a command was started. Milliseconds. */
+const MOST_SPARE = 2000;
+const SPARE_CHUNK = 20;
+const SPARE_AFTER_MS = 3000;
+const SPARE_EVERY_MS = 50;
+/** What is left of the wish for spare files after a minute without. */
+const SPARE_DECAY = 0.99;
 /** How long the streams of a watched command that has ended may stay open in its descendants. Milliseconds. */
 const LINGER_MS = 500;
 
@@ -48,6 +55,12 @@ export class FileCommandRunner implements CommandRunner {
   readonly #open = new Set<Captured>();
   #sizeCheck: NodeJS.Timeout | undefined;
   #isCopying = false;
+  /** Made ahead: on some file systems that takes as long as half of a start. */
+  readonly #spare: OutputFile[] = [];
+  /** Files that were taken since the last were made ahead: the next minute is to find as many. */
+  #taken = 0;
+  #wanted = 0;
+  #refill: NodeJS.Timeout | undefined;
 
   /**
    * @param folder for the files; they have no name while they are in use, so none is left behind
@@ -65,7 +78,7 @@ export class FileCommandRunner implements CommandRunner {
       for (const file of files) file.close();
     };
     try {
-      for (let n = 0; n < 2; n++) files.push(new OutputFile(this.#folder));
+      for (let n = 0; n < 2; n++) files.push(this.#takeFile());
     } catch (error) {
       closeAll();
       return nothingStarted(filesFailed(this.#folder, error));
@@ -99,6 +112,36 @@ export class FileCommandRunner implements CommandRunner {
       void logged.finally(closeAll);
     });
     return running(started, ended);
+  }
+
+  /** @throws Error when there is no spare one and none can be made */
+  #takeFile(): OutputFile {
+    this.#taken++;
+    clearTimeout(this.#refill);
+    this.#refill = setTimeout(() => {
+      // A busy hour is remembered over the quiet minutes in between.
+      this.#wanted = Math.min(Math.max(this.#taken, Math.floor(this.#wanted * SPARE_DECAY)), MOST_SPARE);
+      this.#taken = 0;
+      this.#makeSpare();
+    }, SPARE_AFTER_MS).unref();
+    return this.#spare.pop() ?? new OutputFile(this.#folder);
+  }
+
+  /** A few at a time, between starts. */
+  #makeSpare(): void {
+    for (const file of this.#spare.splice(this.#wanted)) file.close();
+    try {
+      for (let n = 0; n < SPARE_CHUNK && this.#spare.length < this.#wanted; n++) {
+        this.#spare.push(new OutputFile(this.#folder));
+      }
+    } catch {
+      // A disk that is full, or no descriptors: what there is belongs to commands, which say what is wrong.
+      for (const file of this.#spare.splice(0)) file.close();
+      return;
+    }
+    if (this.#spare.length < this.#wanted) {
+      this.#refill = setTimeout(() => this.#makeSpare(), SPARE_EVERY_MS).unref();
+    }
   }
 
   #capture(spec: CommandSpec, stream: Stream, file: OutputFile): Captured {

@@ -4,6 +4,7 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -370,6 +371,49 @@ describe('a runner to files', () => {
     expect(text).toBe(`${'x'.repeat(OUTPUT_TAIL_BYTES - 4)}end\n`);
     expect(droppedBytes).toBeGreaterThan(64 * 2 ** 20);
   });
+});
+
+describe('a runner to files that has made some ahead', () => {
+  /** Files below the folder that this process has open; they have no name. */
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(`${spares}/`);
+      } catch {
+        return false;
+      }
+    }).length;
+  const spares = join(folder, 'spares');
+  const isLinux = process.platform === 'linux';
+
+  (isLinux ? test : test.skip)(
+    'gives each command files of its own, and lets go of them when none can be made',
+    async () => {
+      const runner = new FileCommandRunner(spares);
+      const burst = async (name: string) => {
+        const commands = Array.from({ length: 25 }, (_, n) =>
+          start(runner, `echo ${name}${n}; echo e${n} >&2`),
+        );
+        return await Promise.all(commands.map(({ ended }) => ended));
+      };
+      const expected = (name: string) =>
+        Array.from({ length: 25 }, (_, n) => ({
+          kind: 'exited',
+          exitCode: 0,
+          ...wrote(`${name}${n}\n`, `e${n}\n`),
+        }));
+      expect(await burst('a')).toEqual(expected('a'));
+      expect(openFiles()).toBe(0);
+      while (openFiles() < 50) await sleep(50);
+      expect(await burst('b')).toEqual(expected('b'));
+      while (openFiles() < 50) await sleep(50);
+      rmSync(spares, { recursive: true });
+      // With a spare one still; the folder is gone when the next are to be made.
+      expect(await burst('c')).toEqual(expected('c'));
+      while (openFiles() > 0) await sleep(50);
+      expect((await start(runner, 'true').ended).kind).toBe('not-started');
+    },
+  );
 });
 
 describe('a runner to files that keeps all of the output', () => {

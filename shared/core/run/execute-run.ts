@@ -248,8 +248,12 @@ export function runIdText({ jobId, runId }: Pick<Run, 'jobId' | 'runId'>): strin
 
 /** What tells the commands of one owner from those of any other, and proves no claim. */
 export function ownerMark(token: string): string {
-  return sha256Hex(token).slice(0, 16);
+  // A daemon's runs have one owner.
+  if (newestMark.token !== token) newestMark = { token, mark: sha256Hex(token).slice(0, 16) };
+  return newestMark.mark;
 }
+
+let newestMark = { token: '', mark: '' };
 
 /** Everything that a command sees; the same on every target. @see docs/crontab-format.md */
 export function commandSpec(

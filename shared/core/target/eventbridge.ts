@@ -222,14 +222,11 @@ function daysOf({ month, bothDaysMustMatch, ...schedule }: Schedule): Days[] {
     text: [fieldText(valuesOf(dayOfMonth), 1, longest), '?'],
   };
   const byWeek: Days = { dayOfMonth: -2, dayOfWeek, text: ['?', weekdayText(valuesOf(dayOfWeek))] };
-  if (isEveryDayOfMonth && isEveryDayOfWeek) return [byMonth];
   if (!bothDaysMustMatch) {
     if (isEveryDayOfMonth || isEveryDayOfWeek) return [EVERY_DAY];
     return dayOfMonth === 0 ? [byWeek] : [byMonth, byWeek];
   }
-  if (isEveryDayOfWeek) return [byMonth];
-  if (isEveryDayOfMonth) return [byWeek];
-  // Neither side says it: the guard drops what the one with fewer days brings along.
+  // The side with fewer days: exact when the other is every day, else the guard drops what it brings along.
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const choices: { readonly days: Days[]; readonly cost: number }[] = [
     {
