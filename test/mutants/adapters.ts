@@ -137,6 +137,7 @@ export const ADAPTERS: Mutants = {
     find: 'if (this.#masker.longest === 0) return bytes;',
     replace: 'if (this.#masker.longest >= 0) return bytes;',
     test: LOGS,
+    only: 'no secret reaches a file',
   },
   'webhook-is-signed': {
     promise: 'the time of a message is part of what is signed',
