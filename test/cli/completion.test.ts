@@ -81,7 +81,7 @@ describe('bash', () => {
     ],
     [
       ['kuber-cron', 'check', '--'],
-      ['--strict', '--fix', '--zone', '--system', '--format', '--help'],
+      ['--strict', '--fix', '--target', '--zone', '--system', '--format', '--help'],
     ],
     [
       ['kuber-cron', 'check', '--format', ''],

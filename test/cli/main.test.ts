@@ -74,7 +74,7 @@ describe('wrong usage is exit code 2 and says what is allowed', () => {
     [['check', '--strct', 'x'], '`check` has no option `--strct`; did you mean `--strict`?'],
     [
       ['check', '-q', 'x'],
-      '`check` has no option `-q`; it takes --strict, --fix, --zone, --system, --format, --help',
+      '`check` has no option `-q`; it takes --strict, --fix, --target, --zone, --system, --format, --help',
     ],
     [['check', '--fix=1', 'x'], '`--fix` takes no value'],
     [['check', '--format'], '`--format` wants a value: `--format text|json|github`'],
