@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { crontabName, isCrontabName } from '../core/plan/plan.ts';
+import { crontabName, isCrontabFile, isCrontabName } from '../core/plan/plan.ts';
 import { CommandError, UsageError } from './command-line.ts';
 
 /** A crontab's name and where it is read. */
@@ -12,11 +12,8 @@ export interface CrontabFile {
 /** Larger than the checker takes: it is told by its first part. Bytes. */
 export const MOST_BYTES = 33 * 2 ** 20;
 
-/** Names that Debian's cron reads in /etc/cron.d (no dot, no `~` of an editor's copy), and our own ending. */
-const FILE_OF_FOLDER = /^(?:[A-Za-z0-9_-]+|[^.].*\.crontab)$/;
-
 /**
- * The crontabs that operands stand for: files as they are, of a folder those that `FILE_OF_FOLDER` lets through.
+ * The crontabs that operands stand for: files as they are, of a folder those that `isCrontabFile` lets through.
  *
  * @throws UsageError when two have one name
  * @throws CommandError when a folder cannot be read
@@ -55,7 +52,7 @@ function folderFiles(folder: string): string[] {
   try {
     return (
       readdirSync(folder)
-        .filter((file) => FILE_OF_FOLDER.test(file))
+        .filter(isCrontabFile)
         .map((file) => join(folder, file))
         // A link that leads nowhere is kept, so that reading it says so; a pipe would be waited for.
         .filter((path) => status(path)?.isFile() ?? true)

@@ -104,6 +104,14 @@ export function crontabName(path: string): string {
   return `${tameName(name, CRONTAB_NAME_MAX_LENGTH - 5)}-${shortHash(name).slice(0, 4)}`;
 }
 
+/** Names that Debian's cron reads in /etc/cron.d (no dot, no `~` of an editor's copy), and our own ending. */
+const FILE_OF_FOLDER = /^(?:[A-Za-z0-9_-]+|[^.].*\.crontab)$/;
+
+/** Whether a file of a folder of crontabs is one. @param file name without folder */
+export function isCrontabFile(file: string): boolean {
+  return FILE_OF_FOLDER.test(file);
+}
+
 /** Whether a text can be the name of a crontab. */
 export function isCrontabName(text: string): boolean {
   return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text) && text.length <= CRONTAB_NAME_MAX_LENGTH;
