@@ -56,7 +56,12 @@ function brokenRule(file: string, specifier: string): string | undefined {
   }
   if (isRelative && (isIn(target, 'test') || isIn(target, 'bench')))
     return 'nothing that ships imports tests';
-  if (entry === 'infra' && isIn(target, 'shared/adapters')) return 'infra knows the core only';
+  if (entry === 'infra') {
+    if (isIn(target, 'shared/adapters')) return 'infra knows the core only';
+    // Functions are given to it as folders; what a laptop or a server needs has no place in a template.
+    const isKnown = isRelative || /^(?:aws-cdk-lib(?:\/|$)|constructs$|node:(?:fs|path)$)/.test(specifier);
+    if (!isKnown) return 'infra knows the core, the CDK, node:fs and node:path';
+  }
   return undefined;
 }
 
@@ -93,7 +98,7 @@ describe('the arrows between folders', () => {
       ),
     );
     expect([...folders]).toEqual(
-      expect.arrayContaining(['shared/core', 'shared/adapters', 'cli', 'container', 'test']),
+      expect.arrayContaining(['shared/core', 'shared/adapters', 'cli', 'container', 'infra', 'test']),
     );
   });
 
@@ -117,6 +122,14 @@ describe('the arrows between folders', () => {
     ['infra/app.ts', '../functions/executor/handler.ts', true],
     ['infra/app.ts', '../shared/adapters/host.ts', true],
     ['infra/app.ts', '../shared/core/plan/plan.ts', false],
+    ['infra/app.ts', 'aws-cdk-lib', false],
+    ['infra/app.ts', 'aws-cdk-lib/aws-lambda', false],
+    ['infra/app.ts', 'constructs', false],
+    ['infra/app.ts', 'node:fs', false],
+    ['infra/app.ts', './kuber-cron.ts', false],
+    ['infra/app.ts', 'node:child_process', true],
+    ['infra/app.ts', '@aws-sdk/client-scheduler', true],
+    ['infra/app.ts', 'cdk-nag', true],
     ['cli/main.ts', '../test/support/fake-clock.ts', true],
     ['test/core/hash.test.ts', '../../cli/main.ts', false],
   ])('%s imports %s: forbidden is %s', (file, specifier, isBroken) => {
