@@ -28,7 +28,7 @@ import { checkedProps, type KuberCronProps, secretsOf } from './kuber-cron-props
 import { Names } from './names.ts';
 import { allow, NETWORK_ACTIONS } from './permissions.ts';
 import { RunTable, TABLE_ACTIONS } from './run-table.ts';
-import { ScheduleShard } from './schedules.ts';
+import { ScheduleShard, spreadJobs } from './schedules.ts';
 
 /** Lambda's longest. */
 const EXECUTOR_TIMEOUT = Duration.minutes(15);
@@ -149,12 +149,12 @@ export class KuberCron extends Construct {
     this.#makeOutputs();
 
     const context = { names, memory };
-    this.shards = Array.from({ length: shards }, (_, shard) => {
+    this.shards = spreadJobs(plans, shards).map((jobs, shard) => {
       const stack = new ScheduleShard(this, `Schedules${shard}`, {
         ...common,
         stackName: names.shardStack(shard),
         description: `kuber-cron: schedules, stack ${shard + 1} of ${shards}`,
-        ...{ plans, context, shard, shards },
+        ...{ jobs, context, shards },
       });
       // Schedules name group, role, queue and functions by text, from which no order follows.
       stack.addStackDependency(this.core);
@@ -257,7 +257,7 @@ export class KuberCron extends Construct {
       allow(
         'StartRuns',
         ['lambda:InvokeFunction'],
-        sizes.map((size) => this.#names.executorArn(size)),
+        sizes.map((size) => Fn.sub(this.#names.executorArn(size))),
       ),
     ]);
     const watchdog = new LambdaFunction(this.core, 'Watchdog', {
@@ -283,11 +283,11 @@ export class KuberCron extends Construct {
     const group = new CfnScheduleGroup(this.core, 'Schedules', { name: names.group });
     group.applyRemovalPolicy(RemovalPolicy.DESTROY);
     const role = new Role(this.core, 'SchedulerRole', {
-      roleName: names.schedulerRole,
+      roleName: Fn.sub(names.schedulerRole),
       description: 'EventBridge Scheduler: invokes executors and the watchdog',
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
         conditions: {
-          StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': names.groupArn },
+          StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID, 'aws:SourceArn': Fn.sub(names.groupArn) },
         },
       }),
       inlinePolicies: {
@@ -296,7 +296,7 @@ export class KuberCron extends Construct {
             allow(
               'Invoke',
               ['lambda:InvokeFunction'],
-              [...sizes.map((size) => names.executorArn(size)), this.watchdog.functionArn],
+              [...sizes.map((size) => Fn.sub(names.executorArn(size))), this.watchdog.functionArn],
             ),
             allow('GiveUp', ['sqs:SendMessage'], [this.deadLetters.queueArn]),
           ],

@@ -1,9 +1,9 @@
-import { Fn } from 'aws-cdk-lib';
 import { executorName } from '../shared/core/target/executor.ts';
 
 /**
  * Names and ARNs that schedules need of the core stack. They are made of text, not of references: an export would pin
- * what it names, and a schedule's text must not depend on anything but its entry.
+ * what it names, and a schedule's text must not depend on anything but its entry. ARNs are for `Fn::Sub`: account and
+ * region are yet to be filled in.
  */
 export class Names {
   readonly #app: string;
@@ -17,9 +17,7 @@ export class Names {
   }
 
   get groupArn(): string {
-    return Fn.sub(
-      `arn:\${AWS::Partition}:scheduler:\${AWS::Region}:\${AWS::AccountId}:schedule-group/${this.group}`,
-    );
+    return `arn:\${AWS::Partition}:scheduler:\${AWS::Region}:\${AWS::AccountId}:schedule-group/${this.group}`;
   }
 
   get coreStack(): string {
@@ -32,13 +30,11 @@ export class Names {
 
   /** Roles are of the account, the rest is of a region. */
   get schedulerRole(): string {
-    return Fn.sub(`${this.#app}-scheduler-\${AWS::Region}`);
+    return `${this.#app}-scheduler-\${AWS::Region}`;
   }
 
   get schedulerRoleArn(): string {
-    return Fn.sub(
-      `arn:\${AWS::Partition}:iam::\${AWS::AccountId}:role/${this.#app}-scheduler-\${AWS::Region}`,
-    );
+    return `arn:\${AWS::Partition}:iam::\${AWS::AccountId}:role/${this.#app}-scheduler-\${AWS::Region}`;
   }
 
   /** @param memory MiB */
@@ -59,7 +55,7 @@ export class Names {
   }
 
   get deadLettersArn(): string {
-    return Fn.sub(`arn:\${AWS::Partition}:sqs:\${AWS::Region}:\${AWS::AccountId}:${this.deadLetters}`);
+    return `arn:\${AWS::Partition}:sqs:\${AWS::Region}:\${AWS::AccountId}:${this.deadLetters}`;
   }
 
   logGroup(name: string): string {
@@ -71,6 +67,6 @@ export class Names {
   }
 
   #functionArn(name: string): string {
-    return Fn.sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`);
+    return `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${name}`;
   }
 }

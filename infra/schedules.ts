@@ -44,50 +44,58 @@ export function schedulesOf(
     flexibleTimeWindow: { mode: 'OFF' },
     state: suspend === undefined ? 'ENABLED' : 'DISABLED',
     target: {
-      arn: names.executorArn(executorMemory(job.options, memory)),
-      roleArn: names.schedulerRoleArn,
+      arn: substituted(names.executorArn(executorMemory(job.options, memory))),
+      roleArn: substituted(names.schedulerRoleArn),
       input: deliveryInput(plan.crontab, job.name, part),
       retryPolicy: {
         maximumEventAgeInSeconds: eventAgeSeconds(timetable, job.options['starting-deadline']),
         maximumRetryAttempts: MOST_DELIVERY_ATTEMPTS,
       },
-      deadLetterConfig: { arn: names.deadLettersArn },
+      deadLetterConfig: { arn: substituted(names.deadLettersArn) },
     },
   }));
 }
 
+/**
+ * `Fn.sub` as it comes out of synthesis. Its token would be resolved twice for each of three ARNs of a schedule, which
+ * took as long as all else. The CDK takes intrinsic functions as they are where it resolves none.
+ */
+function substituted(text: string): string {
+  return { 'Fn::Sub': text } as unknown as string;
+}
+
+/** A job and the plan that it is of. */
+type Planned = readonly [plan: SchedulePlan, job: PlannedJob];
+
+/** The jobs of each of so many stacks. */
+export function spreadJobs(plans: readonly SchedulePlan[], shards: number): readonly (readonly Planned[])[] {
+  const spread = Array.from({ length: shards }, (): Planned[] => []);
+  for (const plan of plans)
+    for (const job of plan.jobs) spread[shardOfJob(plan.crontab, job.name, shards)]?.push([plan, job]);
+  return spread;
+}
+
 export interface ScheduleShardProps extends StackProps {
-  readonly plans: readonly SchedulePlan[];
+  readonly jobs: readonly Planned[];
   readonly context: ScheduleContext;
-  /** Which one this is, from 0, … */
-  readonly shard: number;
-  /** … of how many. */
+  /** How many stacks share the schedules. */
   readonly shards: number;
 }
 
-/** A stack with the schedules of the jobs whose ids fall to it. */
+/** A stack with the schedules of some jobs. */
 export class ScheduleShard extends Stack {
-  constructor(scope: Construct, id: string, props: ScheduleShardProps) {
-    const { plans, context, shard, shards, ...rest } = props;
+  constructor(scope: Construct, id: string, { jobs, context, shards, ...props }: ScheduleShardProps) {
     // A template of hundreds of schedules comes near the limit of 1 MB; nobody reads it for its blanks.
-    super(scope, id, { ...rest, suppressTemplateIndentation: true });
+    super(scope, id, { ...props, suppressTemplateIndentation: true });
     // A template must have a resource, and a stack whose last schedule goes must stay to delete it.
     new CfnWaitConditionHandle(this, 'Shard');
-    let count = 1;
-    for (const plan of plans) {
-      for (const job of plan.jobs) {
-        if (shardOfJob(plan.crontab, job.name, shards) !== shard) continue;
-        for (const schedule of schedulesOf(plan, job, context)) {
-          new CfnSchedule(this, logicalId(schedule.name), schedule);
-          count++;
-        }
-      }
-    }
-    if (count > MOST_RESOURCES) {
+    const schedules = jobs.flatMap(([plan, job]) => schedulesOf(plan, job, context));
+    if (schedules.length >= MOST_RESOURCES) {
       throw new InputError(
-        `${count - 1} schedules fall to one of ${shards} stacks, and a stack has ${MOST_RESOURCES - 1} at most: raise \`shards\` to ${moreShards(shards, count)}`,
+        `${schedules.length} schedules fall to one of ${shards} stacks, and a stack has ${MOST_RESOURCES - 1} at most: raise \`shards\` to ${moreShards(shards, schedules.length)}`,
       );
     }
+    for (const schedule of schedules) new CfnSchedule(this, logicalId(schedule.name), schedule);
   }
 }
 
