@@ -88,7 +88,7 @@ export function synthesize(
     .stacks.map(({ stackName, templateFullPath, dependencies }) => {
       const text = readFileSync(templateFullPath, 'utf8');
       return {
-        ...{ name: stackName, text, template: JSON.parse(text) as Template },
+        ...{ name: stackName, text, template: { Resources: {}, ...JSON.parse(text) } as Template },
         dependencies: dependencies.flatMap((one) => ('stackName' in one ? [one.stackName as string] : [])),
       };
     })
