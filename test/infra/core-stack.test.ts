@@ -197,20 +197,62 @@ describe('the functions', () => {
   });
 });
 
-/** Who may do what, of a template: roles, policies, and policies of queue and topic. */
-function permissions(template: Template): unknown {
-  const types = ['AWS::IAM::Role', 'AWS::IAM::Policy', 'AWS::SQS::QueuePolicy', 'AWS::SNS::TopicPolicy'];
-  const found = types.flatMap((type) => Object.entries(resourcesOf(template, type)));
-  // Whoever reads a change must not need to look up hashes.
-  const text = JSON.stringify(found.map(([id, { Type, Properties }]) => ({ id, Type, Properties })));
-  return JSON.parse(text.replace(/\b([A-Z][A-Za-z]+)[0-9A-F]{8}\b/g, '$1'));
+/** Who may do what, of a template: roles, policies, and policies of queue and topic, a line for each action and place. */
+function permissions({ Resources }: Template): string {
+  const shown = (value: unknown): string => {
+    const { Ref, 'Fn::Sub': sub, 'Fn::GetAtt': attribute, 'Fn::Join': join } = Object(value);
+    if (join !== undefined) return join[1].map(shown).join('');
+    const text =
+      sub ?? Ref ?? attribute?.join('.') ?? (typeof value === 'string' ? value : JSON.stringify(value));
+    // Whoever reads a change must not need to look up hashes.
+    return text.replace(/\b([A-Z][A-Za-z]+)[0-9A-F]{8}\b/g, '$1');
+  };
+  const lines = (value: unknown) => [value].flat().map(shown);
+  const statement = ({
+    Sid,
+    Effect,
+    Action,
+    Resource,
+    Principal,
+    Condition,
+    ...rest
+  }: Record<string, unknown>) => {
+    if (Object.keys(rest).length > 0) throw new Error(`not shown: ${Object.keys(rest)}`);
+    const conditions = Object.entries(Condition ?? {}).flatMap(([test, keys]) =>
+      Object.entries(keys as object).map(([key, value]) => `    if ${test} ${key} ${shown(value)}`),
+    );
+    const principals = Object.entries(Object(typeof Principal === 'string' ? { Any: Principal } : Principal));
+    return [
+      `  ${Effect}${Sid === undefined ? '' : ` (${Sid})`}`,
+      ...principals.map(([kind, who]) => `    to ${kind} ${shown(who)}`),
+      ...lines(Action).map((one) => `    ${one}`),
+      ...(Resource === undefined ? [] : lines(Resource).map((one) => `    on ${one}`)),
+      ...conditions,
+    ];
+  };
+  const sections = Object.entries(Resources).flatMap(([id, { Type, Properties }]) => {
+    const {
+      AssumeRolePolicyDocument: trust,
+      Policies = [],
+      PolicyDocument: own,
+      ManagedPolicyArns = [],
+    } = Properties;
+    const documents = [trust, ...Policies.map((one: { PolicyDocument: unknown }) => one.PolicyDocument), own];
+    const statements = documents.filter((one) => one !== undefined).flatMap((one) => one.Statement);
+    if (statements.length === 0) return [];
+    const { Roles = [] } = Properties;
+    const of = Roles.length === 0 ? '' : ` of ${lines(Roles).join(', ')}`;
+    const managed = lines(ManagedPolicyArns).map((one) => `  managed ${one}`);
+    return [`${Type} ${shown(id)}${of}`, ...managed, ...statements.flatMap(statement), ''];
+  });
+  return sections.join('\n');
 }
 
 describe('what each part may do', () => {
-  const GOLDEN = new URL('../fixtures/infra/permissions.json', import.meta.url);
+  const GOLDEN = new URL('../fixtures/infra/permissions.txt', import.meta.url);
 
   test('is as the golden file has it', () => {
-    const actual = `${JSON.stringify(permissions(core), null, 2)}\n`;
+    const actual = permissions(core);
     if (process.env.UPDATE_GOLDENS === '1') writeFileSync(GOLDEN, actual);
     expect(actual).toBe(readFileSync(GOLDEN, 'utf8'));
   });
