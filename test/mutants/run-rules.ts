@@ -325,8 +325,8 @@ export const RUN_RULES: Mutants = {
   'start-before-spawn': {
     promise: 'no command is started before the store has taken its start',
     file: 'shared/core/run/execute-run.ts',
-    find: 'const isOurs = await persist(start',
-    replace: 'const isOurs = persist(start',
+    find: '!(await begin(run, token, number, ports, options))',
+    replace: '!begin(run, token, number, ports, options)',
     test: EXECUTE,
     only: 'is asked again before the command starts',
   },
