@@ -8,7 +8,7 @@ const DIST = new URL('../dist/', import.meta.url);
  * a bundle starts faster. What is imported when it is needed, such as the library of DynamoDB, is a file of its own.
  */
 for (const name of existsSync(DIST) ? readdirSync(DIST) : [])
-  if (/^chunk-.*\.js$/.test(name)) rmSync(new URL(name, DIST));
+  if (/-[A-Z0-9]{8}\.js$/.test(name)) rmSync(new URL(name, DIST));
 const { metafile } = await build({
   stdin: {
     contents: `export { runProcess } from './cli/main.ts'; export { daemonCommand } from './container/daemon.ts';`,
@@ -19,7 +19,7 @@ const { metafile } = await build({
   absWorkingDir: new URL('..', import.meta.url).pathname,
   outdir: 'dist',
   entryNames: 'kuber-cron',
-  chunkNames: 'chunk-[name]-[hash]',
+  chunkNames: '[name]-[hash]',
   splitting: true,
   bundle: true,
   metafile: true,
