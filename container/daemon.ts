@@ -167,7 +167,8 @@ export class Daemon {
     const unguard = this.#guard(signals);
     let notifying: Promise<void> | undefined;
     try {
-      this.#announce(location.path, presence.others);
+      const shown = location.table === undefined ? location.path : `dynamodb:${location.table}`;
+      this.#announce(shown, presence.others);
       for (const finding of channels.findings) this.#emit(finding);
       await janitor.recover();
       // What a killed daemon left; nothing waits for it.

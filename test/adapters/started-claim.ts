@@ -8,8 +8,8 @@ const startedAt = SPRING_NIGHT + 1000;
 const plus = (minutes: number) => SPRING_NIGHT + minutes * MINUTE;
 
 /** Defines what every run store does with claims whose owner starts at once. */
-export function describeStartedClaims(name: string, open: () => RunStore): void {
-  describe(`${name}, of a claim whose owner starts at once,`, () => {
+export function describeStartedClaims(open: () => RunStore): void {
+  describe('of a claim whose owner starts at once,', () => {
     let store: RunStore;
     beforeEach(() => {
       store = open();
