@@ -1,6 +1,6 @@
 import { renamedState } from '../core/run/job-state.ts';
 import { isFinal } from '../core/run/run.ts';
-import { laterStart, type StoredRun } from '../core/run/run-transitions.ts';
+import { laterStart, renamedRun, type StoredRun } from '../core/run/run-transitions.ts';
 import type { EpochMs } from '../core/schedule/zone-table.ts';
 import {
   aliasKey,
@@ -169,7 +169,7 @@ const IS_AS_SEEN = '#version = :seen';
 
 function moveOf(item: Item, to: string): Write[] {
   const stored = storedRunOf(item);
-  const moved: StoredRun = { ...stored, run: { ...stored.run, jobId: to } };
+  const moved: StoredRun = { ...stored, run: renamedRun(stored.run, to) };
   const version = numberOf(item, 'version');
   const seen = { names: { '#version': 'version' }, values: itemOf({ ':seen': version }) };
   return [

@@ -254,9 +254,9 @@ function verdict(end: CommandEnd, job: PlannedJob, stopped: Reason | undefined):
 /** Debian's cron gives this to a command that sets no PATH. */
 const DEFAULT_PATH = '/usr/bin:/bin';
 
-/** How a command and what it leaves behind name their run. */
-export function runIdText({ jobId, runId }: Pick<Run, 'jobId' | 'runId'>): string {
-  return `${jobId}/${runId}`;
+/** How the command of a run, and what it leaves behind, name it: by the job's name when it was started. */
+export function runIdText({ jobId, runId, attempts }: Pick<Run, 'jobId' | 'runId' | 'attempts'>): string {
+  return `${attempts.at(-1)?.jobId ?? jobId}/${runId}`;
 }
 
 /** What tells the commands of one owner from those of any other, and proves no claim. */
