@@ -52,7 +52,8 @@ describeDynamoDb('on DynamoDB', () => {
     const before: Record<string, () => Promise<unknown>> = {
       nothing: async () => {},
       'a success': () => runToEnd(another(), plainClaimAt(0)),
-      'a failure': () => runToEnd(another(), plainClaimAt(0), { status: 'failed' }),
+      'a failure that was told': () =>
+        runToEnd(another(), plainClaimAt(0), { status: 'failed', channel: 'default' }),
       'a running run': () => another().claim(claimAt(0)),
       'a pause that is over': async () => {
         await another().pause({ jobId: JOB, from: plus(-9), until: plus(-5), by: 'ann@host-1' });
@@ -78,7 +79,7 @@ describeDynamoDb('on DynamoDB', () => {
       ],
       [
         'a recovery, which has to know the incident',
-        'a failure',
+        'a failure that was told',
         () => attempt(claimAt(1)),
         [TRANSACTION, TRANSACTION, TRANSACTION],
       ],
