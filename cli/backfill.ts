@@ -39,7 +39,7 @@ export const backfillCommand: Command = {
     ['kuber-cron backfill report --from 2026-03-01 --to 2026-03-31 --dry-run', 'what it would do'],
     ['kuber-cron backfill report --from 2026-03-01 --to 2026-03-31', 'what failed or was missed in March'],
     [
-      'kuber-cron backfill report --from yesterday --unrecorded',
+      'kuber-cron backfill report --from 2026-03-01 --unrecorded',
       'also what was paused, or missed in a long downtime',
     ],
   ],

@@ -1,10 +1,14 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
+const DIST = new URL('../dist/', import.meta.url);
+
 /**
- * Bundles the command line into one file, so that the package needs nothing but Node: types cannot be stripped under
- * node_modules, and a bundle starts faster.
+ * Bundles the command line, so that the package needs nothing but Node: types cannot be stripped under node_modules, and
+ * a bundle starts faster. What is imported when it is needed, such as the library of DynamoDB, is a file of its own.
  */
+for (const name of existsSync(DIST) ? readdirSync(DIST) : [])
+  if (/-[A-Z0-9]{8}\.js$/.test(name)) rmSync(new URL(name, DIST));
 const { metafile } = await build({
   stdin: {
     contents: `export { runProcess } from './cli/main.ts'; export { daemonCommand } from './container/daemon.ts';`,
@@ -13,7 +17,10 @@ const { metafile } = await build({
     loader: 'ts',
   },
   absWorkingDir: new URL('..', import.meta.url).pathname,
-  outfile: 'dist/kuber-cron.js',
+  outdir: 'dist',
+  entryNames: 'kuber-cron',
+  chunkNames: '[name]-[hash]',
+  splitting: true,
   bundle: true,
   metafile: true,
   platform: 'node',

@@ -55,12 +55,14 @@ export const daemonCommand: Command = {
     ['kuber-cron daemon crontab/production', 'one crontab'],
     ['kuber-cron daemon --zone UTC crontab/', 'all crontabs of a folder, in a zone of your own'],
     ['kuber-cron daemon --http 0.0.0.0:9746 --log json FILE', 'in a container'],
+    ['kuber-cron daemon --dry-run --http off FILE', 'only record what would start, beside another cron'],
   ],
   operands: 'FILE…|FOLDER…',
   options: DAEMON_OPTIONS,
   notes: `Signals: TERM and INT start nothing more, wait for running commands, then end them; a second one ends them now.
 HUP reads the crontabs again (a closed terminal stops the daemon). Edits take effect by themselves.
-npm does not pass TERM on: send it to the daemon's own pid, which it prints.`,
+npm does not pass TERM on: send it to the daemon's own pid, which it prints.
+KUBERCRON_WEBHOOK_URL in its environment is told of failures, missed runs and recoveries; see docs/notifications.md.`,
   run: (invocation, io) => new Daemon(invocation, io).run(),
 };
 
@@ -165,7 +167,8 @@ export class Daemon {
     const unguard = this.#guard(signals);
     let notifying: Promise<void> | undefined;
     try {
-      this.#announce(location.path, presence.others);
+      const shown = location.table === undefined ? location.path : `dynamodb:${location.table}`;
+      this.#announce(shown, presence.others);
       for (const finding of channels.findings) this.#emit(finding);
       await janitor.recover();
       // What a killed daemon left; nothing waits for it.

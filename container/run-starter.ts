@@ -12,6 +12,7 @@ import type {
   Work,
 } from '../shared/core/run/ledger-work.ts';
 import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
+import { isPausedAt } from '../shared/core/run/pause.ts';
 import type { Clock, CommandRunner, RunningCommand } from '../shared/core/run/ports.ts';
 import type { Attempt, Owner, Reason, Run } from '../shared/core/run/run.ts';
 import { crontabOf, dueRunId, spanId } from '../shared/core/run/run-id.ts';
@@ -51,17 +52,31 @@ export interface SchedulerOptions {
   readonly isDryRun?: boolean;
 }
 
+/** What the starter asks of the scheduler. */
+export interface StarterCalls {
+  /** A run may be started from an instant on: it is to be tried again, or another was in its way. */
+  readonly onPending: (notBefore: EpochMs) => void;
+  /** A job as it is in force. */
+  readonly planned: (jobId: string) => JobInForce | 'gone' | undefined;
+}
+
 interface WonRun extends JobInForce {
   readonly run: Run;
 }
 
 /** A run that is ours, from its claim to its end. */
 interface HeldRun extends WonRun {
+  active: WonRun['active'];
+  job: PlannedJob;
   readonly stop: AbortController;
   /** Ends the keeping of its lease. */
   readonly letGo: () => void;
   /** Resolves when it has been started, or will not be. */
   readonly started: PromiseWithResolvers<void>;
+  /** When it was claimed, on the monotonic clock. */
+  readonly since: number;
+  /** Whether it counts among those that may be under way at once. */
+  hasTurn: boolean;
   done: Promise<void> | undefined;
   isLate: boolean;
 }
@@ -91,16 +106,17 @@ export class RunStarter {
   readonly #unwritten: Note[] = [];
   /** Jobs with runs that wait for the end of another. */
   readonly #blocked = new Set<string>();
-  readonly #onPending: (notBefore: EpochMs) => void;
+  /** Ends of runs that the store has not taken yet; their jobs look as if they ran. */
+  readonly #unrecorded = new Map<string, Finish>();
+  readonly #calls: StarterCalls;
   /** Aborted when this process ends. */
   readonly #ending = new AbortController();
   #isDraining = false;
 
-  /** @param onPending told when a run may be started from an instant on, that was in the way of others or is to be tried again */
-  constructor(ports: SchedulerPorts, options: SchedulerOptions, onPending: (notBefore: EpochMs) => void) {
+  constructor(ports: SchedulerPorts, options: SchedulerOptions, calls: StarterCalls) {
     this.#ports = ports;
     this.#options = options;
-    this.#onPending = onPending;
+    this.#calls = calls;
     const { store, clock, emit } = ports;
     const onError = (error: unknown) =>
       emit({
@@ -142,19 +158,26 @@ export class RunStarter {
    * @returns its first error; undefined when nothing is owed any more
    */
   async settleOwed(): Promise<unknown> {
-    if (this.#doubtful.size + this.#unwritten.length === 0) return undefined;
+    if (this.#doubtful.size + this.#unwritten.length + this.#unrecorded.size === 0) return undefined;
+    const unrecorded = [...this.#unrecorded];
     const doubtful = [...this.#doubtful];
     // What comes to it meanwhile stays in it.
     const unwritten = this.#unwritten.splice(0);
-    const [released, written] = await Promise.all([
+    const [recorded, released, written] = await Promise.all([
+      // Before the next claim: a run that is over must not be in its way. Who executes it hears of it when asking again.
+      Promise.allSettled(unrecorded.map(([, finish]) => this.#ports.store.finish(finish))),
       Promise.allSettled(doubtful.map(([, key]) => this.#release(key))),
       Promise.allSettled(unwritten.map((note) => note.write())),
     ]);
+    for (const [index, { status }] of recorded.entries()) {
+      if (status === 'fulfilled')
+        this.#unrecorded.delete((unrecorded[index] as (typeof unrecorded)[number])[0]);
+    }
     for (const [index, { status }] of released.entries()) {
       if (status === 'fulfilled') this.#doubtful.delete((doubtful[index] as (typeof doubtful)[number])[0]);
     }
     this.#unwritten.unshift(...unwritten.filter((_note, index) => written[index]?.status === 'rejected'));
-    return [...released, ...written].find((one) => one.status === 'rejected')?.reason;
+    return [...recorded, ...released, ...written].find((one) => one.status === 'rejected')?.reason;
   }
 
   /**
@@ -170,7 +193,7 @@ export class RunStarter {
       errors.push(one.reason);
       this.#unwritten.push(notes[index] as Note);
     }
-    const unwritten = new Set(this.#unwritten.map(({ jobId }) => jobId));
+    const unwritten = new Set([...this.#unwritten, ...this.#unrecorded.values()].map(({ jobId }) => jobId));
     const ready = due.filter(({ jobId }) => !unwritten.has(jobId));
     for (const { jobId, scheduledTime } of due) if (unwritten.has(jobId)) failed.set(jobId, scheduledTime);
     const claims = await Promise.allSettled(ready.map((one) => this.#claim(one)));
@@ -236,7 +259,7 @@ export class RunStarter {
         return false;
       case 'waiting': {
         const { notBefore } = result.run;
-        if (notBefore !== undefined && notBefore > this.#ports.clock.now()) this.#onPending(notBefore);
+        if (notBefore !== undefined && notBefore > this.#ports.clock.now()) this.#calls.onPending(notBefore);
         else this.#blocked.add(jobId);
         return false;
       }
@@ -282,7 +305,7 @@ export class RunStarter {
           owed: work.owed.map((one) => owedOf(one, at)),
         });
         for (const one of work.missed) emit({ kind: 'runs-missed', jobId, missed: one.missed });
-        if (work.owed.length > 0) this.#onPending(at);
+        if (work.owed.length > 0) this.#calls.onPending(at);
       };
       return { jobId, write };
     });
@@ -314,7 +337,17 @@ export class RunStarter {
     const stop = new AbortController();
     const letGo = this.#leases.keep(won.run, (reason) => stop.abort(reason));
     const started = Promise.withResolvers<void>();
-    const held: HeldRun = { ...won, stop, letGo, started, done: undefined, isLate: false };
+    const since = this.#ports.clock.monotonic();
+    const held: HeldRun = {
+      ...won,
+      stop,
+      letGo,
+      started,
+      since,
+      hasTurn: false,
+      done: undefined,
+      isLate: false,
+    };
     this.#held.set(keyOf(won.run), held);
     return held;
   }
@@ -322,15 +355,21 @@ export class RunStarter {
   /** The next runs that may start. */
   #nextChunk(): HeldRun[] {
     const { maxConcurrent = Number.POSITIVE_INFINITY } = this.#options;
-    const free = Math.max(0, maxConcurrent - this.running.length);
-    return this.#waiting.splice(0, Math.min(START_CHUNK, free));
+    const underWay = [...this.#held.values()].filter(({ hasTurn }) => hasTurn).length;
+    const chunk = this.#waiting.splice(0, Math.min(START_CHUNK, Math.max(0, maxConcurrent - underWay)));
+    for (const held of chunk) held.hasTurn = true;
+    return chunk;
   }
 
   async #begin(held: HeldRun): Promise<void> {
     const { run } = held;
     const isTooLate = run.startBy !== undefined && run.startBy < this.#ports.clock.now();
     if (held.stop.signal.aborted) this.#drop(held);
-    else if (isTooLate) await this.#end(held, { status: 'missed', reason: 'too-late' });
+    else if (await this.#isOvertaken(held)) {
+      // The ledger says what becomes of it now.
+      await this.#giveBack(held);
+      this.#calls.onPending(this.#ports.clock.now());
+    } else if (isTooLate) await this.#end(held, { status: 'missed', reason: 'too-late' });
     else if (this.#options.isDryRun === true) {
       this.#ports.emit({ kind: 'run-would-start', run, job: held.job });
       await this.#end(held, { status: 'skipped', reason: 'dry-run' });
@@ -338,6 +377,22 @@ export class RunStarter {
       held.done = this.#execute(held);
       await held.started.promise;
     }
+  }
+
+  /** Whether the job of a run that waited is gone, suspended or paused by now; if it was edited, the edit counts. */
+  async #isOvertaken(held: HeldRun): Promise<boolean> {
+    const { clock, store } = this.#ports;
+    if (clock.monotonic() - held.since < LOOK_EVERY_MS) return false;
+    const found = this.#calls.planned(held.jobId);
+    if (found === 'gone') return true;
+    if (found !== undefined) {
+      if (found.job.options.suspend !== undefined) return true;
+      held.job = found.job;
+      held.active = found.active;
+    }
+    // A store that fails now would not have let it be claimed either, and what it would say is not known.
+    const pauses = await store.pauses(held.jobId).catch(() => []);
+    return held.run.trigger !== 'manual' && pauses.some((pause) => isPausedAt(pause, clock.now()));
   }
 
   /** Ends a run that was not started. */
@@ -369,9 +424,10 @@ export class RunStarter {
 
   async #execute(held: HeldRun): Promise<void> {
     const { run, job, started } = held;
-    const { store, clock, emit, random, spool } = this.#ports;
+    const { store, clock, emit, random } = this.#ports;
     const { user, passed } = this.#options;
     const { secrets, commands } = this.#prepare(run, job);
+    const spool = this.#spoolOf(run);
     const onStoreError = (error: unknown) => {
       started.resolve();
       const message = `the store failed for run ${run.jobId} ${run.runId}; it is asked again`;
@@ -399,16 +455,32 @@ export class RunStarter {
       if (finish === undefined) await this.#release(run).catch(() => {});
       else {
         emit({ kind: 'run-ended', run, job, finish });
-        if (finish.retry !== undefined) this.#onPending(finish.retry.notBefore);
-        if (this.#blocked.delete(run.jobId)) this.#onPending(clock.now());
+        if (finish.retry !== undefined) this.#calls.onPending(finish.retry.notBefore);
+        if (this.#blocked.delete(run.jobId)) this.#calls.onPending(clock.now());
       }
     } catch (error) {
       emit({ kind: 'error', message: `the end of run ${run.jobId} ${run.runId} is not recorded`, error });
     } finally {
+      this.#unrecorded.delete(keyOf(run));
       this.#drop(held);
       started.resolve();
       if (this.#waiting.length > 0 && !this.#isDraining) void this.start([]);
     }
+  }
+
+  /** Remembers an end that the store does not take, also when the disk does not either. */
+  #spoolOf(run: Run): Spool {
+    const { spool } = this.#ports;
+    return {
+      put: (finish) => {
+        this.#unrecorded.set(keyOf(run), finish);
+        spool?.put(finish);
+      },
+      remove: (finish) => {
+        this.#unrecorded.delete(keyOf(run));
+        spool?.remove(finish);
+      },
+    };
   }
 
   #noticeStart(held: HeldRun, attempt: Attempt): void {
@@ -439,7 +511,10 @@ export class RunStarter {
         if (value !== undefined) {
           secrets[name] = value;
           if (!isMaskable(value)) emit({ kind: 'warning', message: `job ${run.jobId}: ${unmasked(name)}` });
-        } else emit({ kind: 'warning', message: `job ${run.jobId}: the daemon has no secret \`${name}\`` });
+        } else
+          throw new Error(
+            `the daemon has no secret \`${name}\`: set the variable, or its file in \`--secrets\``,
+          );
       }
       return { secrets, commands };
     } catch (error) {

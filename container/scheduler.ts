@@ -86,7 +86,10 @@ export class Scheduler {
 
   constructor(ports: SchedulerPorts, options: SchedulerOptions) {
     this.#ports = ports;
-    this.#starter = new RunStarter(ports, options, (notBefore) => this.sweepFrom(notBefore));
+    this.#starter = new RunStarter(ports, options, {
+      onPending: (notBefore) => this.sweepFrom(notBefore),
+      planned: (jobId) => this.planned(jobId),
+    });
     this.#lastPass = ports.clock.monotonic();
   }
 

@@ -61,7 +61,7 @@ export const OPTION = {
     ({ type: 'string', value: choices.join('|'), choices, help: 'how the result is written' }) as const,
   store: {
     type: 'string',
-    value: 'sqlite:PATH',
+    value: 'sqlite:PATH|dynamodb:TABLE',
     help: 'run store (default: store.sqlite in the state folder)',
   },
   zone: {

@@ -125,8 +125,8 @@ function describe(name: string, code: string, message: string): Describe {
   const known = BY_NAME[name];
   if (known !== undefined) return known;
   if (NETWORK.test(code)) return UNREACHABLE;
-  if (/region is missing/i.test(message)) {
-    return () => ['unwritable', { what: 'no AWS region is known', help: 'set AWS_REGION' }];
+  if (/^region (?:is missing|not accepted)/i.test(message)) {
+    return () => ['unwritable', { what: 'no AWS region is known, or it is none', help: 'set AWS_REGION' }];
   }
   return (says, action) => [
     'failed',

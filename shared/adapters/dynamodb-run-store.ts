@@ -228,11 +228,11 @@ export class DynamoDbRunStore implements RunStore {
       if (owned?.stored === undefined) return { result: undefined };
       const { run } = owned.stored;
       const { cancelRequest } = run;
+      const result = cancelRequest === undefined ? {} : { cancelRequest };
+      // It was extended by this very call, and the answer was lost.
+      if (run.leaseUntil === leaseUntil) return { result };
       const stored = extendedRun(owned.stored, leaseUntil);
-      return {
-        result: cancelRequest === undefined ? {} : { cancelRequest },
-        write: { jobId: run.jobId, runs: [{ stored, before: owned }] },
-      };
+      return { result, write: { jobId: run.jobId, runs: [{ stored, before: owned }] } };
     });
   }
 
@@ -665,13 +665,14 @@ export class DynamoDbRunStore implements RunStore {
           ? { owned: held, known: [] }
           : undefined;
       let incident: Incident | undefined;
+      let isProven = false;
       let isNewestKnown = false;
       return untilUndisturbed(this.#table, async () => {
         const found = assumed ?? (await this.#find(key, token));
         const { result, write } = decide(found);
         if (write === undefined) {
-          // Nothing proves an assumption here.
-          if (assumed === undefined) return { result };
+          // What is taken for granted is proven by a write, or read.
+          if (assumed === undefined || isProven) return { result };
           assumed = undefined;
           return 'disturbed';
         }
@@ -695,6 +696,7 @@ export class DynamoDbRunStore implements RunStore {
           this.#held.delete(keyOf(key));
           const isOwned = seen?.stored !== undefined && isOwnedBy(seen.stored.run, token);
           assumed = isOwned ? { owned: seen, known: [] } : undefined;
+          isProven = isOwned;
         }
         return 'disturbed';
       });

@@ -30,8 +30,10 @@ const TRIES = 10;
 const FIRST_WAIT_MS = 25;
 const LONGEST_WAIT_MS = 1_000;
 
+/** Requests under way at once; a busy minute has thousands. Below the SDK's 50 connections: time-outs run while a request waits for one. */
+const REQUESTS_AT_ONCE = 48;
+
 /** Limits of the service. @see https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html */
-export const TRANSACTION_ITEMS = 100;
 const BATCH_GET_KEYS = 100;
 const BATCH_WRITE_ITEMS = 25;
 /** Batches under way at once. */
@@ -69,6 +71,7 @@ export type Refusal = readonly ({ readonly item: Item | undefined } | undefined)
 /** Reads and writes one table; what fails is tried again where that can help, then thrown as a `DynamoDbError`. */
 export class DynamoDbTable {
   readonly #client: DynamoDBClient;
+  readonly #gate = new Gate(REQUESTS_AT_ONCE);
   readonly name: string;
 
   constructor(client: DynamoDBClient, name: string) {
@@ -78,20 +81,23 @@ export class DynamoDbTable {
 
   async get({ pk, sk }: TableKey): Promise<Item | undefined> {
     const input = { TableName: this.name, Key: itemOf({ pk, sk }), ConsistentRead: true };
-    const { Item } = await this.#guard('GetItem', () => this.#client.send(new GetItemCommand(input)));
+    const { Item } = await this.#guard('GetItem', () =>
+      this.#gate.pass(() => this.#client.send(new GetItemCommand(input))),
+    );
     return Item;
   }
 
   /** Items in the order of their keys, up to date; those that are not there are undefined. */
   async getAll(keys: readonly TableKey[]): Promise<(Item | undefined)[]> {
     const found = new Map<string, Item>();
-    await inParallel(chunksOf(keys, BATCH_GET_KEYS), async (chunk) => {
+    const once = new Map(keys.map((key) => [keyText(key.pk, key.sk), key]));
+    await inParallel(chunksOf([...once.values()], BATCH_GET_KEYS), async (chunk) => {
       let wanted = chunk.map(({ pk, sk }) => itemOf({ pk, sk }));
       for (let round = 0; wanted.length > 0; round++) {
         if (round > 0) await this.#rest(round, 'BatchGetItem');
         const input = { RequestItems: { [this.name]: { Keys: wanted, ConsistentRead: true } } };
         const { Responses, UnprocessedKeys } = await this.#guard('BatchGetItem', () =>
-          this.#client.send(new BatchGetItemCommand(input)),
+          this.#gate.pass(() => this.#client.send(new BatchGetItemCommand(input))),
         );
         for (const item of Responses?.[this.name] ?? []) found.set(keyText(item.pk?.S, item.sk?.S), item);
         const left = UnprocessedKeys?.[this.name]?.Keys ?? [];
@@ -112,7 +118,7 @@ export class DynamoDbTable {
     do {
       const page = { ...input, TableName: this.name, ...(from && { ExclusiveStartKey: from }) };
       const { Items, LastEvaluatedKey } = await this.#guard('Query', () =>
-        this.#client.send(new QueryCommand(page)),
+        this.#gate.pass(() => this.#client.send(new QueryCommand(page))),
       );
       yield Items ?? [];
       from = LastEvaluatedKey;
@@ -133,7 +139,7 @@ export class DynamoDbTable {
     };
     for (let round = 1; ; round++) {
       try {
-        await this.#client.send(new TransactWriteItemsCommand(input));
+        await this.#gate.pass(() => this.#client.send(new TransactWriteItemsCommand(input)));
         return undefined;
       } catch (error) {
         const refusal = refusalOf(error);
@@ -151,7 +157,7 @@ export class DynamoDbTable {
     };
     for (let round = 1; ; round++) {
       try {
-        await this.#client.send(new PutItemCommand(input));
+        await this.#gate.pass(() => this.#client.send(new PutItemCommand(input)));
         return undefined;
       } catch (error) {
         if (nameOf(error) === 'ConditionalCheckFailedException')
@@ -171,7 +177,7 @@ export class DynamoDbTable {
       ...{ ...input, TableName: this.name, Key: itemOf({ ...key }), ReturnValues: 'ALL_NEW' },
     });
     try {
-      const { Attributes } = await this.#client.send(command);
+      const { Attributes } = await this.#gate.pass(() => this.#client.send(command));
       return Attributes ?? {};
     } catch (error) {
       if (nameOf(error) === 'ConditionalCheckFailedException') return undefined;
@@ -190,7 +196,9 @@ export class DynamoDbTable {
       for (let round = 0; left.length > 0; round++) {
         if (round > 0) await this.#rest(round, 'BatchWriteItem');
         const { UnprocessedItems } = await this.#guard('BatchWriteItem', () =>
-          this.#client.send(new BatchWriteItemCommand({ RequestItems: { [this.name]: left } })),
+          this.#gate.pass(() =>
+            this.#client.send(new BatchWriteItemCommand({ RequestItems: { [this.name]: left } })),
+          ),
         );
         const unprocessed = UnprocessedItems?.[this.name] ?? [];
         if (unprocessed.length < left.length) round = 0;
@@ -238,6 +246,28 @@ export class DynamoDbTable {
 
   #error(error: unknown, command: string): unknown {
     return asDynamoDbError(plainCause(error), this.name, command);
+  }
+}
+
+/** Lets so many pass at once, in the order in which they came. */
+class Gate {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(size: number) {
+    this.#free = size;
+  }
+
+  async pass<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free -= 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
   }
 }
 

@@ -43,6 +43,7 @@ import {
   newestFirst,
   owedRun,
   releasedRun,
+  renamedRun,
   reopenedRun,
   type StoredRun,
   spanWith,
@@ -405,7 +406,7 @@ export class MemoryRunStore implements RunStore {
   #rename(from: string, to: string): void {
     for (const [key, stored] of [...this.#runs]) {
       if (stored.run.jobId !== from) continue;
-      const run = { ...stored.run, jobId: to };
+      const run = renamedRun(stored.run, to);
       // The new name had a run of that time itself: both are kept, each under its own.
       if (this.#runs.has(keyOf(run))) continue;
       this.#runs.delete(key);

@@ -6,12 +6,16 @@ import type { RunStore } from '../core/run/run-store.ts';
 import { CommandError, UsageError } from './command-line.ts';
 import { isFolder } from './crontab-files.ts';
 import { isAlive, stateFolder } from './host.ts';
+import { lazyRunStore } from './lazy-run-store.ts';
 import { SqliteRunStore } from './sqlite-run-store.ts';
 import { StoreError } from './store-error.ts';
 
 /** Where a `--store` option points. */
 export interface StoreLocation {
+  /** The store's file; of a table, where its daemons on this host keep what they have beside it. */
   readonly path: string;
+  /** Name of a table of DynamoDB, which is then the store. */
+  readonly table?: string;
   /** Of a dry run: what it records must never be taken for runs. */
   readonly isDryRun?: boolean;
 }
@@ -21,25 +25,44 @@ export function storeLocation(
   option: string | undefined,
   { isDryRun = false }: { readonly isDryRun?: boolean } = {},
 ): StoreLocation {
-  return { path: storePath(option, isDryRun ? 'dry-run.sqlite' : 'store.sqlite'), isDryRun };
+  const name = isDryRun ? 'dry-run' : 'store';
+  if (option === undefined) return { path: join(stateFolder(), `${name}.sqlite`), isDryRun };
+  const [, kind, place = ''] = /^(sqlite|dynamodb):(.+)$/.exec(option) ?? [];
+  if (kind === undefined)
+    throw new UsageError(`\`--store\` takes \`sqlite:PATH\` or \`dynamodb:TABLE\`, got \`${option}\``);
+  if (kind === 'dynamodb') return { path: tablePath(place, name), table: place, isDryRun };
+  if (isFolder(place)) throw new UsageError(`\`--store\` takes a file, and \`${place}\` is a folder`);
+  return { path: place, isDryRun };
 }
 
-function storePath(option: string | undefined, usual: string): string {
-  if (option === undefined) return join(stateFolder(), usual);
-  const path = /^sqlite:(.+)$/.exec(option)?.[1];
-  if (path === undefined) throw new UsageError(`\`--store\` takes \`sqlite:PATH\`, got \`${option}\``);
-  if (isFolder(path)) throw new UsageError(`\`--store\` takes a file, and \`${path}\` is a folder`);
-  return path;
+/** @see https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
+function tablePath(table: string, name: string): string {
+  if (/^[\w.-]{3,255}$/.test(table)) return join(stateFolder(), 'dynamodb', table, name);
+  throw new UsageError(
+    `\`--store dynamodb:TABLE\` takes 3 to 255 letters, digits and \`_.-\` as the table, got \`${table}\``,
+  );
 }
 
-/** Opens the store, and makes it where there is none. @throws CommandError in one sentence */
-export function openStore({ path }: StoreLocation, retention?: Retention): RunStore {
+/** Opens the store, and makes it where there is none; a table is made by its stack. @throws CommandError in one sentence */
+export function openStore({ path, table }: StoreLocation, retention?: Retention): RunStore {
+  if (table !== undefined) return openTable(table, { retention });
   try {
     return SqliteRunStore.open(path, retention === undefined ? {} : { retention });
   } catch (error) {
     if (error instanceof StoreError) throw new CommandError(error.message, { cause: error });
     throw error;
   }
+}
+
+/** Its library takes as long to load as all the rest: whoever needs it not does not wait for it. */
+function openTable(
+  table: string,
+  { retention, ...rest }: { readonly retention?: Retention | undefined; readonly isDryRun?: boolean },
+): RunStore {
+  return lazyRunStore(async () => {
+    const { DynamoDbRunStore } = await import('./dynamodb-run-store.ts');
+    return new DynamoDbRunStore(table, { ...rest, ...(retention === undefined ? {} : { retention }) });
+  });
 }
 
 /**
@@ -49,7 +72,11 @@ export function openStore({ path }: StoreLocation, retention?: Retention): RunSt
  * @throws CommandError in one sentence
  */
 export function openDaemonStore(location: StoreLocation, retention?: Retention): RunStore {
-  const { path, isDryRun = false } = location;
+  const { path, table, isDryRun = false } = location;
+  if (table !== undefined) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return openTable(table, { retention, isDryRun });
+  }
   const mark = `${path}.dry-run`;
   if (existsSync(path) && existsSync(mark) !== isDryRun) {
     throw new CommandError(
@@ -67,7 +94,7 @@ export function openDaemonStore(location: StoreLocation, retention?: Retention):
 
 /** Opens a store to read in: one that does not exist is not made. @throws CommandError in one sentence */
 export function openExistingStore(location: StoreLocation): RunStore {
-  if (!existsSync(location.path)) {
+  if (location.table === undefined && !existsSync(location.path)) {
     throw new CommandError(
       `no run store at \`${location.path}\`: start \`kuber-cron daemon\` first, or name another by \`--store sqlite:PATH\``,
     );
@@ -81,9 +108,9 @@ export function presencePrefix(path: string): string {
 }
 
 /** Whether a daemon works on a store; undefined where that cannot be seen, because it is on another host. */
-export function hasDaemon({ path }: StoreLocation): boolean | undefined {
+export function hasDaemon({ path, table }: StoreLocation): boolean | undefined {
   const prefix = basename(presencePrefix(path));
-  let isSure = true;
+  let isSure = table === undefined;
   for (const name of namesIn(dirname(path))) {
     if (!name.startsWith(prefix)) continue;
     const lives = isAliveIn(join(dirname(path), name));

@@ -42,6 +42,7 @@ import {
   type NewestStart,
   owedRun,
   releasedRun,
+  renamedRun,
   reopenedRun,
   type StoredRun,
   spanWith,
@@ -541,7 +542,9 @@ export class SqliteRunStore implements RunStore {
 
   #rename(from: string, to: string): void {
     const { renameRuns, renamePauses, renameSchedules, setAlias } = this.#statements;
+    const underWay = this.#statements.unfinishedOfJob.all(from).map(storedRunOf);
     for (const statement of [renameRuns, renamePauses, renameSchedules, setAlias]) statement.run(from, to);
+    for (const row of underWay) this.#put({ ...row, run: renamedRun(row.run, to) }, row.id);
     const state = this.#state(from);
     if (state !== undefined) {
       const renamed = renamedState(state, this.#state(to), to);

@@ -20,6 +20,7 @@ import {
 } from '../support/run-claims.ts';
 import { describeRunProtocol } from './run-store-protocol.ts';
 import { describeRunRecords } from './run-store-records.ts';
+import { describeStartedClaims } from './started-claim.ts';
 
 const JOB = 'shop/backup';
 const RUN = '2026-03-29T01:30Z';
@@ -50,6 +51,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
 
     describeRunProtocol(open);
     describeRunRecords(open);
+    describeStartedClaims(open);
 
     describe('claim', () => {
       const claimed: Run = {

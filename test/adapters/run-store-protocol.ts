@@ -157,7 +157,7 @@ export function describeRunProtocol(open: () => RunStore): void {
     test('ends a run that is not started, and wins', async () => {
       await store.claim(claimOf());
       expect((await store.claim(second)).outcome).toBe('won');
-      expect(await briefly()).toStrictEqual(['cancelled', 'replaced', undefined]);
+      expect(await briefly()).toStrictEqual(['cancelled', 'replaced', '2026-03-29T01:31Z']);
       expect((await stored())?.requests).toStrictEqual([request]);
       expect(await store.start(JOB, RUN, 'token-1', { number: 1, startedAt: plus(1) })).toBe(false);
       expect(await store.states('shop')).toMatchObject([{ runs: { cancelled: 1 }, attempts: 0 }]);

@@ -117,7 +117,7 @@ describe('wrong usage is exit code 2 and says what is allowed', () => {
     [['runs', 'a', 'b'], '`runs` takes one job'],
     [['runs', '--limit', '1.5'], '`--limit` must be a whole number of 1-100000, got `1.5`'],
     [['logs'], '`logs` wants a job, and perhaps one of its runs; `kuber-cron runs` lists both'],
-    [['jobs', '--store', 'a.sqlite'], '`--store` takes `sqlite:PATH`, got `a.sqlite`'],
+    [['jobs', '--store', 'a.sqlite'], '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `a.sqlite`'],
     [['jobs', '--store', 'sqlite:/'], '`--store` takes a file, and `/` is a folder'],
     [['completion', 'fish'], '`completion` takes `bash` or `zsh`'],
     [['daemon'], '`daemon` wants a crontab: a file or a folder'],

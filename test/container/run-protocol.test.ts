@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { DaemonEvent } from '../../container/events.ts';
 import type { SchedulerOptions } from '../../container/run-starter.ts';
 import { MemoryRunStore } from '../../shared/adapters/memory-run-store.ts';
+import { runIdText } from '../../shared/core/run/execute-run.ts';
 import { LEASE_MS } from '../../shared/core/run/lease.ts';
 import { FakeClock, settled } from '../support/fake-clock.ts';
 import { StoreFaults } from '../support/faulty-store.ts';
@@ -312,6 +313,16 @@ describe('somebody', () => {
     ]);
   });
 
+  test('who cancels a run gets no other attempt of it, also when this one ends by itself first', async () => {
+    const { process, clock, store } = await processAt('09:59:59', job('retries=3', '0 * * * *'));
+    await clock.advance(SECOND);
+    const key = { jobId: 'shop/a', runId: '2026-03-10T10:00Z' };
+    await store.cancel(key, { verb: 'cancel', by: 'jane@desk', at: clock.now() });
+    process.command('a').end(FAILURE);
+    await clock.advance(10 * MINUTE);
+    expect([await history(store), process.starts.length]).toEqual([['a 10:00 failed exit-code'], 1]);
+  });
+
   test('who asks for a run again gets another attempt, which newer runs do not stand in the way of', async () => {
     const { process, clock, store } = await processAt('09:59:59', job('', '*/10 * * * *'));
     await clock.advance(SECOND);
@@ -351,6 +362,18 @@ describe('a job that has another name', () => {
     ]);
     expect((await store.states('shop')).map(({ jobId, runs }) => [jobId, runs])).toEqual([
       ['shop/b', { succeeded: 2, skipped: 1 }],
+    ]);
+  });
+
+  test('is found under its old name by who ends what a killed daemon left', async () => {
+    const { process, clock, store } = await processAt('09:59:59', OLD, { lasting: ['a', 'b'] });
+    await clock.advance(SECOND);
+    await process.load(NEW);
+    process.die();
+    const next = new SchedulerProcess(store, clock);
+    await next.recover(() => false);
+    expect(next.killed.map((run) => [run.jobId, runIdText(run)])).toEqual([
+      ['shop/b', 'shop/a/2026-03-10T10:00Z'],
     ]);
   });
 
@@ -395,6 +418,36 @@ describe('with `--max-concurrent`', () => {
     process.command('a').end(SUCCESS);
     await settled();
     expect(await history(store)).toEqual(['a 10:00 succeeded', 'b 10:00 missed too-late']);
+  });
+
+  test.each<[what: string, edit: string | undefined, runs: string[], starts: number]>([
+    ['is paused by then', undefined, ['a 10:00 succeeded', 'b 10:00 skipped paused'], 1],
+    [
+      'is suspended by then',
+      job('', '0 * * * *') + job('suspend', '0 * * * *', 'b'),
+      ['a 10:00 succeeded', 'b 10:00 skipped suspended'],
+      1,
+    ],
+    ['is gone by then', job('', '0 * * * *'), ['a 10:00 succeeded', 'b 10:00 skipped removed'], 1],
+  ])('a run whose job %s is not started', async (_what, edit, runs, starts) => {
+    const crontab = job('', '0 * * * *') + job('', '0 * * * *', 'b');
+    const { process, clock, store } = await processAt('09:59:59', crontab, { maxConcurrent: 1 });
+    await clock.advance(MINUTE);
+    if (edit === undefined) await store.pause({ jobId: 'shop/b', from: clock.now(), by: 'jane@desk' });
+    else await process.load(edit);
+    process.command('a').end(SUCCESS);
+    await clock.advance(20 * SECOND);
+    expect([await history(store), process.starts.length]).toEqual([runs, starts]);
+  });
+
+  test('a run whose command was edited meanwhile runs the new one', async () => {
+    const crontab = job('', '0 * * * *') + job('', '0 * * * *', 'b');
+    const { process, clock } = await processAt('09:59:59', crontab, { maxConcurrent: 1 });
+    await clock.advance(MINUTE);
+    await process.load(crontab.replace('run-b', 'run-b --all'));
+    process.command('a').end(SUCCESS);
+    await clock.advance(SECOND);
+    expect(process.command('b').spec.command).toBe('run-b --all');
   });
 
   test('what waits when the daemon stops is started by the next one', async () => {
@@ -471,6 +524,25 @@ describe('two daemons on one store', () => {
 });
 
 describe('a store that fails', () => {
+  test('while a command ends: the next run does not take it for one that still runs', async () => {
+    const faults = new StoreFaults();
+    const clock = new FakeClock(at('09:59:59'));
+    const store = new MemoryRunStore();
+    const process = new SchedulerProcess(faults.of(store), clock);
+    process.commands.lasting.add('a');
+    await process.load(job(''));
+    process.run();
+    await clock.advance(2 * SECOND);
+    faults.next = () => 'before';
+    process.command('a').end(SUCCESS);
+    // Its executor rests for half a minute between two tries by now.
+    await clock.advance(80 * SECOND);
+    faults.next = () => 'none';
+    await clock.advance(2 * SECOND);
+    expect((await history(store))[0]).toBe('a 10:00 succeeded');
+    expect((await history(store))[1]).toBe('a 10:01 running');
+  });
+
   test('for as long as a lease lasts stops the command before somebody else may start it', async () => {
     const faults = new StoreFaults();
     const clock = new FakeClock(at('09:59:59'));

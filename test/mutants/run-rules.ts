@@ -4,6 +4,7 @@ const SETTLE = 'test/core/run/settle.test.ts';
 const OWED = 'test/core/run/settle-owed.test.ts';
 const TRANSITIONS = 'test/core/run/run-transitions.test.ts';
 /** The contract of run stores, in memory. */
+const PROTOCOL = 'test/container/run-protocol.test.ts';
 const STORE = 'test/adapters/memory-run-store.test.ts';
 const RETRY = 'test/core/run/retry.test.ts';
 const LEASE = 'test/core/run/lease.test.ts';
@@ -192,9 +193,30 @@ export const RUN_RULES: Mutants = {
   'finish-retry': {
     promise: 'a run that has another attempt is pending until then',
     file: 'shared/core/run/run-transitions.ts',
-    find: 'if (retry !== undefined) {',
+    find: 'if (retry !== undefined && run.cancelRequest === undefined) {',
     replace: 'if (false) {',
     test: STORE,
+  },
+  'cancel-ends-retries': {
+    promise: 'a run that somebody cancels has no other attempt, however this one ends',
+    file: 'shared/core/run/run-transitions.ts',
+    find: ' && run.cancelRequest === undefined) {',
+    replace: ') {',
+    test: PROTOCOL,
+  },
+  'rename-keeps-the-mark': {
+    promise: 'what a killed daemon left is found when its job has another name by then',
+    file: 'shared/core/run/run-transitions.ts',
+    find: '{ ...last, jobId: run.jobId }',
+    replace: 'last',
+    test: PROTOCOL,
+  },
+  'untold-incident': {
+    promise: 'a failure that nobody could be told of does not silence the next one',
+    file: 'shared/core/run/job-state.ts',
+    find: 'const isUntold = channel === undefined',
+    replace: 'const isUntold = false',
+    test: 'test/core/run/job-state.test.ts',
   },
   'retry-after-release': {
     promise: 'a run that is given back can be claimed again at once',
@@ -325,8 +347,8 @@ export const RUN_RULES: Mutants = {
   'start-before-spawn': {
     promise: 'no command is started before the store has taken its start',
     file: 'shared/core/run/execute-run.ts',
-    find: 'const isOurs = await persist(start',
-    replace: 'const isOurs = persist(start',
+    find: '!(await begin(run, token, number, ports, options))',
+    replace: '!begin(run, token, number, ports, options)',
     test: EXECUTE,
     only: 'is asked again before the command starts',
   },

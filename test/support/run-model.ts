@@ -208,7 +208,7 @@ export class RunModel {
       run.attempts[attempt] = { startedAt, finishedAt: this.now, status };
       job.attempts += 1;
     }
-    if (retryAfter === undefined) this.#end(job, run, status, undefined);
+    if (retryAfter === undefined || run.wish !== undefined) this.#end(job, run, status, undefined);
     else {
       leave(run);
       const notBefore = this.now + retryAfter;

@@ -50,6 +50,8 @@ export interface ExecuteOptions {
   readonly stop: AbortSignal;
   /** Aborted when the executor itself ends: a store that fails is then asked for some seconds only. */
   readonly ending: AbortSignal;
+  /** Longest run that the platform allows; the job's own `timeout` may be shorter. Milliseconds. */
+  readonly limitMs?: number;
   /** Who is told of a failure; nobody where left out. */
   readonly channel?: string | undefined;
   readonly onStart?: (attempt: Attempt) => void;
@@ -60,7 +62,7 @@ export interface ExecuteOptions {
 }
 
 /**
- * Runs the command of a claimed run to its end and records it. A failing command is a result, not a throw.
+ * Runs the command of a run that is claimed, or was started by its claim, to its end and records it. A failing command is a result, not a throw.
  *
  * A store that fails is asked again until it answers. When `stop` or `ending` is aborted, a run that is not started yet
  * stays claimed.
@@ -74,16 +76,12 @@ export async function executeRun(
   ports: ExecutePorts,
   options: ExecuteOptions,
 ): Promise<Finish | undefined> {
-  const { store, clock, commands } = ports;
+  const { clock, commands } = ports;
   const token = run.owner?.token;
   if (token === undefined) throw new Error(`run ${run.runId} is not claimed`);
-  const number = run.attempts.length + 1;
-  const claimed: Attempt = { number, startedAt: clock.now() };
-  const start = () => store.start(run.jobId, run.runId, token, claimed);
-  const { stop, ending, onStoreError } = options;
-  const giveUp = AbortSignal.any([stop, ending]);
-  const isOurs = await persist(start, clock, { onStoreError, giveUp }, 0).catch(() => false);
-  if (!isOurs) return undefined;
+  // One whose claim started it is running already.
+  const number = run.status === 'running' ? run.attempts.length : run.attempts.length + 1;
+  if (run.status === 'claimed' && !(await begin(run, token, number, ports, options))) return undefined;
 
   // Not before: a store that was asked for long makes a start late, and that must show.
   const attempt: Attempt = { number, startedAt: clock.now() };
@@ -94,6 +92,20 @@ export async function executeRun(
   const finish = finishOf(run, job, attempt, end, stopped, ports, options.channel);
   await record(finish, ports, options);
   return finish;
+}
+
+/** @returns false when the run is no longer ours, or shall stop before it is known whether it is */
+function begin(
+  { jobId, runId }: Run,
+  token: string,
+  number: number,
+  { store, clock }: ExecutePorts,
+  { stop, ending, onStoreError }: ExecuteOptions,
+): Promise<boolean> {
+  const attempt: Attempt = { number, startedAt: clock.now() };
+  const start = () => store.start(jobId, runId, token, attempt);
+  const giveUp = AbortSignal.any([stop, ending]);
+  return persist(start, clock, { onStoreError, giveUp }, 0).catch(() => false);
 }
 
 /** Puts the end into the store; while that fails, it is on the disk as well. */
@@ -162,9 +174,10 @@ async function supervise(
   command: RunningCommand,
   job: PlannedJob,
   clock: Clock,
-  { stop, onSlow }: Pick<ExecuteOptions, 'stop' | 'onSlow'>,
+  { stop, onSlow, limitMs }: Pick<ExecuteOptions, 'stop' | 'onSlow' | 'limitMs'>,
 ): Promise<Reason | undefined> {
-  const { timeout, 'slow-after': slowAfter } = job.options;
+  const { timeout: said, 'slow-after': slowAfter } = job.options;
+  const timeout = said === undefined || limitMs === undefined ? (said ?? limitMs) : Math.min(said, limitMs);
   const over = new AbortController();
   const ended = command.ended.then(() => undefined);
   if (slowAfter !== undefined && onSlow !== undefined) {
@@ -241,9 +254,9 @@ function verdict(end: CommandEnd, job: PlannedJob, stopped: Reason | undefined):
 /** Debian's cron gives this to a command that sets no PATH. */
 const DEFAULT_PATH = '/usr/bin:/bin';
 
-/** How a command and what it leaves behind name their run. */
-export function runIdText({ jobId, runId }: Pick<Run, 'jobId' | 'runId'>): string {
-  return `${jobId}/${runId}`;
+/** How the command of a run, and what it leaves behind, name it: by the job's name when it was started. */
+export function runIdText({ jobId, runId, attempts }: Pick<Run, 'jobId' | 'runId' | 'attempts'>): string {
+  return `${attempts.at(-1)?.jobId ?? jobId}/${runId}`;
 }
 
 /** What tells the commands of one owner from those of any other, and proves no claim. */

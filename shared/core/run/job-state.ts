@@ -53,7 +53,10 @@ export function recorded(
   const counted = attempt === undefined ? state : { ...state, attempts: state.attempts + 1 };
   const { status, finishedAt } = run;
   if (!isFinal(status) || finishedAt === undefined) return { state: counted };
-  const { incident, kind } = incidentAfter(state.incident, run);
+  const next = incidentAfter(state.incident, run);
+  // One that nobody can be told of begins with the first failure that somebody can.
+  const isUntold = channel === undefined && (next.kind === 'failed' || next.kind === 'missed');
+  const { incident, kind } = isUntold ? {} : next;
   const { incident: _before, ...ended } = withFinal(counted, run, status, finishedAt);
   const after: JobState = { ...ended, ...(incident === undefined ? {} : { incident }) };
   if (kind === undefined || channel === undefined) return { state: after };

@@ -90,6 +90,7 @@ export class LeaseKeeper {
 
   async #beat(): Promise<boolean> {
     const asked = this.#clock.monotonic();
+    let problem: unknown;
     const leaseUntil = this.#clock.now() + LEASE_MS;
     const beats = await Promise.all(
       [...this.#kept.values()].map(async (kept) => {
@@ -103,11 +104,13 @@ export class LeaseKeeper {
           }
           return true;
         } catch (error) {
-          this.#options.onError?.(error);
+          problem ??= error;
           return false;
         }
       }),
     );
+    // Once for all of them: each would say the same.
+    if (problem !== undefined) this.#options.onError?.(problem);
     return beats.every((isFine) => isFine);
   }
 

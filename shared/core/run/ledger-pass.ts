@@ -8,6 +8,8 @@ import { ON_TIME_MS } from './settle.ts';
 
 /** Pending runs that are looked at together. */
 const PENDING_ROWS = 500;
+/** More than there are: runs of others must not hide those that are looked for. */
+const ALL_ROWS = 1_000_000;
 
 /** What came of a piece of work. */
 export interface CarriedOut {
@@ -57,7 +59,7 @@ export async function endPending(
   now: EpochMs,
 ): Promise<void> {
   for (;;) {
-    const pending = await store.pending(Number.MAX_SAFE_INTEGER, PENDING_ROWS);
+    const pending = await store.pending(Number.MAX_SAFE_INTEGER, ALL_ROWS);
     const own = pending.filter(({ jobId }) => isConcerned(jobId));
     if (own.length === 0) return;
     const { error } = await carryOut(pendingWork(own, () => 'gone', target, now));

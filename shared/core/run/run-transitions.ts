@@ -189,7 +189,7 @@ class ClaimInJob {
 
   #win(): ClaimDecision {
     const { owner, leaseUntil, at, concurrencyPolicy, startedAt } = this.#claim;
-    const { notBefore: _notBefore, reason: _reason, ...rest } = this.#run;
+    const { notBefore: _notBefore, reason: _reason, blockedBy: _blockedBy, ...rest } = this.#run;
     const run = this.#step({ ...rest, status: 'claimed', owner, leaseUntil });
     const claimed = { run, holdsLock: concurrencyPolicy !== 'allow' };
     const number = run.attempts.length + 1;
@@ -353,12 +353,18 @@ export function finishedRun(
   const { status, reason, attempt, retry, at } = finish;
   const attempts = attempt === undefined ? run.attempts : withAttempt(run.attempts, bounded(attempt));
   const left: Run = { ...withoutOwner(run), attempts };
-  if (retry !== undefined) {
+  // Whoever asked for the end of a run wants no other attempt, however this one ended.
+  if (retry !== undefined && run.cancelRequest === undefined) {
     const { startBy: _startBy, ...rest } = left;
     const pending: Run = { ...rest, ...retry, status: 'pending', cause: 'retry' };
     return { run: checkStep(run.status, pending), holdsLock: false };
   }
-  const ended: Run = { ...left, status, ...(reason === undefined ? {} : { reason }), finishedAt: at };
+  const replacedBy = reason === 'replaced' ? run.cancelRequest?.by : undefined;
+  const ended: Run = {
+    ...{ ...left, status, finishedAt: at },
+    ...(reason === undefined ? {} : { reason }),
+    ...(replacedBy === undefined ? {} : { blockedBy: replacedBy }),
+  };
   return finalRun(checkStep(run.status, ended), at, holdsLock, retention);
 }
 
@@ -423,6 +429,14 @@ export function cancelResult(run: Run, request: OperatorRequest): RequestResult 
   return isFinal(run.status) ? { outcome: 'not-possible', run } : undefined;
 }
 
+/** A run of a job that has another name now; the command of a running one knows the old one. */
+export function renamedRun(run: Run, to: string): Run {
+  const last = run.attempts.at(-1);
+  if (run.status !== 'running' || last === undefined || last.jobId !== undefined)
+    return { ...run, jobId: to };
+  return { ...run, jobId: to, attempts: withAttempt(run.attempts, { ...last, jobId: run.jobId }) };
+}
+
 /** A run that shall end: at once when it is not started, else its owner is asked. */
 export function cancelledRun(
   { run, holdsLock }: StoredRun,
@@ -433,7 +447,10 @@ export function cancelledRun(
   if (run.status === 'running') return { run: { ...run, cancelRequest: request, requests }, holdsLock };
   const reason: Reason = request.verb === 'replace' ? 'replaced' : 'requested';
   const { notBefore: _notBefore, ...rest } = withoutOwner(run);
-  const ended: Run = { ...rest, status: 'cancelled', reason, finishedAt: request.at, requests };
+  const ended: Run = {
+    ...{ ...rest, status: 'cancelled', reason, finishedAt: request.at, requests },
+    ...(request.verb === 'replace' ? { blockedBy: request.by } : {}),
+  };
   return finalRun(checkStep(run.status, ended), request.at, false, retention);
 }
 

@@ -95,6 +95,8 @@ export interface Attempt {
   readonly signal?: string;
   /** What the platform said when the command could not be started. */
   readonly error?: string;
+  /** Of a running attempt: the job's id that its command knows, where the job has another one by now. */
+  readonly jobId?: string;
 }
 
 /** What a person, or a later run, asked of a run. */

@@ -466,6 +466,30 @@ describe('another attempt', () => {
   });
 });
 
+describe('a run that its claim started', () => {
+  test('is executed without another start', async () => {
+    const run = begin(backup(), { ...claimed, status: 'running', attempts: [{ number: 1, startedAt: NOW }] });
+    (await commandOf(run)).end({ kind: 'exited', exitCode: 0 });
+    const finish = await run.result;
+    expect([run.store.starts, finish?.status, finish?.attempt?.number]).toEqual([[], 'succeeded', 1]);
+  });
+});
+
+describe('the longest run of the platform', () => {
+  test.each<[what: string, options: string, limitMs: number, termAt: number]>([
+    ['ends a job without a timeout', '', 90_000, 90_000],
+    ['ends a job with a longer one', 'timeout=10m', 90_000, 90_000],
+    ['leaves a job its shorter one', 'timeout=1m', 90_000, 60_000],
+  ])('%s', async (_what, options, limitMs, termAt) => {
+    const run = begin(backup(options), claimed, { limitMs });
+    const command = await commandOf(run);
+    command.onSignal = () => command.end({ kind: 'signalled', signal: 'SIGTERM' });
+    await run.clock.advance(10 * MINUTE);
+    expect(command.signals[0]).toEqual(['SIGTERM', termAt]);
+    expect((await run.result)?.status).toBe('timed-out');
+  });
+});
+
 describe('a limit', () => {
   test.each<[what: string, end: CommandEnd, verdict: Partial<Finish>]>([
     [

@@ -196,10 +196,13 @@ describe('messages about a job', () => {
     expect(told).toStrictEqual(expected);
   });
 
-  test('go to nobody without a channel, and the incident begins all the same', () => {
+  test('go to nobody without a channel, and the incident begins with the first that somebody is told of', () => {
     const run = finished({ status: 'failed', scheduledTime: 5 });
     const { state, notification } = recorded(emptyState(JOB), run, run.attempts[0], undefined);
-    expect([notification, state.incident]).toStrictEqual([undefined, { since: 5, runId: 'run-1' }]);
+    expect([notification, state.incident]).toStrictEqual([undefined, undefined]);
+    const later = finished({ status: 'failed', scheduledTime: 6 });
+    const told = recorded(state, later, later.attempts[0], 'ops');
+    expect([told.notification?.kind, told.state.incident?.since]).toStrictEqual(['failed', 6]);
   });
 });
 
