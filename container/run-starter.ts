@@ -248,7 +248,10 @@ export class RunStarter {
     switch (result.outcome) {
       case 'won':
         // A repeated claim of what we hold already is won, too.
-        if (this.holds(result.run)) return false;
+        if (this.holds(result.run)) {
+          this.#putOffNextAttempt(result.run);
+          return false;
+        }
         won.push({ run: result.run, active, job, jobId });
         return true;
       case 'closed':
@@ -266,6 +269,18 @@ export class RunStarter {
       case 'paused':
         return false;
     }
+  }
+
+  /**
+   * The attempt before, whose end is recorded by now, is still held by who executes it and has not heard of that: the
+   * next one begins when it has. A claim that is not given back meanwhile is won again.
+   */
+  #putOffNextAttempt(run: Run): void {
+    const held = this.#held.get(keyOf(run));
+    const isNext = run.status === 'claimed' && run.attempts.length > (held?.run.attempts.length ?? Infinity);
+    if (!isNext) return;
+    this.#blocked.add(run.jobId);
+    void this.#release(run).catch(() => {});
   }
 
   // `async`, so that a store that throws at once is one that rejects.

@@ -543,6 +543,27 @@ describe('a store that fails', () => {
     expect((await history(store))[1]).toBe('a 10:01 running');
   });
 
+  test('while an attempt ends: the next one starts soon after the store does its work again', async () => {
+    const faults = new StoreFaults();
+    const clock = new FakeClock(at('09:59:59'));
+    const store = new MemoryRunStore();
+    const process = new SchedulerProcess(faults.of(store), clock);
+    process.commands.lasting.add('a');
+    await process.load(job('retries=1 backoff=1s..1s', '0 * * * *') + job('', '* * * * *', 'b'));
+    process.run();
+    await clock.advance(2 * SECOND);
+    faults.next = () => 'before';
+    process.command('a').end(FAILURE);
+    await clock.advance(80 * SECOND);
+    faults.next = () => 'none';
+    await clock.advance(MINUTE);
+    const starts = process.starts.filter((start) => start.startsWith('a'));
+    expect(starts.length).toBe(2);
+    process.command('a').end(SUCCESS);
+    await settled();
+    expect((await history(store))[0]).toBe('a 10:00 succeeded');
+  });
+
   test('for as long as a lease lasts stops the command before somebody else may start it', async () => {
     const faults = new StoreFaults();
     const clock = new FakeClock(at('09:59:59'));

@@ -467,6 +467,19 @@ describe('a store that fails', () => {
 });
 
 describe('a secret that cannot be read', () => {
+  test('and one that is missing, too, fails its own run', async () => {
+    const clock = new FakeClock(at('09:59:30'));
+    const store = new MemoryRunStore();
+    const process = new SchedulerProcess(store, clock, { secret: () => undefined });
+    await process.load(job('secrets=KEY') + job('', '* * * * *', 'b'));
+    process.run();
+    await clock.advance(MINUTE);
+    expect(await history(store)).toEqual(['a 10:00 failed not-started', 'b 10:00 succeeded']);
+    expect((await store.run('shop/a', '2026-03-10T10:00Z'))?.attempts[0]?.error).toBe(
+      'the daemon has no secret `KEY`: set the variable, or its file in `--secrets`',
+    );
+  });
+
   test('fails its own run, and no other', async () => {
     const clock = new FakeClock(at('09:59:30'));
     const store = new MemoryRunStore();
