@@ -131,6 +131,8 @@ export class FaultDay {
   async end(): Promise<void> {
     this.faults.next = () => 'none';
     await this.clock.advance(2 * MINUTE);
+    // Each takes a second to hear of it. A minute that began in between would belong to both plans.
+    await this.clock.advance(MINUTE + 10 * SECOND - (this.clock.now() % MINUTE));
     for (const process of this.alive) await this.edit('', process);
     for (let minutes = 0; minutes < 60; minutes++) {
       const runs = await this.#store.runs({ limit: 1_000_000 });
