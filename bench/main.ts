@@ -10,6 +10,7 @@ import { benchIdle } from './idle.ts';
 import { benchNextDue } from './next-due.ts';
 import { benchReload } from './reload.ts';
 import { markdown, type Table } from './report.ts';
+import { benchSynth } from './synth.ts';
 
 const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Table[]>>> = {
   'next-due': benchNextDue,
@@ -18,6 +19,7 @@ const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Table
   history: benchHistory,
   idle: benchIdle,
   reload: benchReload,
+  synth: benchSynth,
 };
 
 const USAGE = `npm run bench -- [--quick] [--json] [SUBJECT…]
