@@ -88,9 +88,9 @@ cannot be read.`,
       const at = now(io);
       const jobId = await findJob(store, wanted);
       const range = await rangeOf(store, jobId, invocation, at);
-      const planned = await startableJob(store, jobId, at);
+      const planned = await startableJob(store, jobId, at, location);
       const schedules = await store.schedules(jobId);
-      const history = new DueHistory(schedules, range.from, range.to);
+      const history = new DueHistory(schedules, range.from, range.to, planned.target);
       const count = countOf(history, jobId, range);
       tellRange(jobId, range, count, io);
       const known = schedules[0]?.from;

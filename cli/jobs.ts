@@ -1,6 +1,6 @@
 import { type Command, EXIT, type Io, OPTION, text, UsageError } from '../shared/adapters/command-line.ts';
-import { hasDaemon } from '../shared/adapters/open-store.ts';
-import { type PlannedJob, REBOOT, runsOn, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
+import { hasDaemon, type StoreLocation } from '../shared/adapters/open-store.ts';
+import { type PlannedJob, REBOOT, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
 import type { JobState } from '../shared/core/run/job-state.ts';
 import { type PauseInterval, pauseEnd } from '../shared/core/run/pause.ts';
 import type { Run, RunStatus } from '../shared/core/run/run.ts';
@@ -8,6 +8,7 @@ import { jobIdOf, scheduledTimeText } from '../shared/core/run/run-id.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
 import { nextDue } from '../shared/core/schedule/due.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
+import { starterOf, targetOf } from './operator.ts';
 import { statusPaint } from './run-text.ts';
 import { now } from './sources.ts';
 import { withStore } from './stores.ts';
@@ -30,14 +31,14 @@ export const jobsCommand: Command = {
       throw new UsageError('`jobs` takes no operand; `kuber-cron runs JOB` shows one job');
     return await withStore(invocation, async (store, location) => {
       const at = now(io);
-      const jobs = await jobRows(store, at);
+      const jobs = await jobRows(store, location, at);
       if (text(invocation, 'format') === 'json') {
         io.stdout.write(`${JSON.stringify({ jobs }, null, 2)}\n`);
         return EXIT.fine;
       }
       io.stdout.write(
         jobs.length === 0
-          ? 'no jobs: no daemon has loaded a crontab into this store yet\n'
+          ? `no jobs: no ${starterOf(location)} has loaded a crontab into this store yet\n`
           : jobsTable(jobs, at, io),
       );
       if (jobs.length > 0 && hasDaemon(location) === false)
@@ -79,7 +80,7 @@ interface JobRow {
   };
 }
 
-async function jobRows(store: RunStore, at: EpochMs): Promise<JobRow[]> {
+async function jobRows(store: RunStore, location: StoreLocation, at: EpochMs): Promise<JobRow[]> {
   const rows: JobRow[] = [];
   const running = new Map((await store.unfinished()).map((run) => [run.jobId, run]));
   for (const crontab of await store.crontabs()) {
@@ -94,6 +95,7 @@ async function jobRows(store: RunStore, at: EpochMs): Promise<JobRow[]> {
         running: running.get(jobId),
         pause: pauses.get(jobId),
         pending: pending.get(jobId) ?? 0,
+        isStarted: targetOf(job, location) !== undefined,
       };
       rows.push(jobRow(active.plan, job, states.get(jobId), open, at));
     }
@@ -106,21 +108,22 @@ interface Open {
   readonly running: Run | undefined;
   readonly pause: PauseInterval | undefined;
   readonly pending: number;
+  /** Something that works on the store starts it. */
+  readonly isStarted: boolean;
 }
 
 function jobRow(
   plan: SchedulePlan,
   job: PlannedJob,
   state: JobState | undefined,
-  { running, pause, pending }: Open,
+  { running, pause, pending, isStarted }: Open,
   at: EpochMs,
 ): JobRow {
   const { suspend, description, owner } = job.options;
   const timetable = job.schedule === REBOOT ? undefined : timetableOf(plan, job);
-  const isStarted = suspend === undefined && runsOn(job, 'daemon');
   // A pause without an end leaves nothing to come.
   const from = pause === undefined ? at : pauseEnd(pause) - 1;
-  const isAhead = timetable !== undefined && isStarted && Number.isFinite(from);
+  const isAhead = timetable !== undefined && isStarted && suspend === undefined && Number.isFinite(from);
   const next = isAhead ? nextDue(timetable, from) : undefined;
   const { runs: counts = {}, last: end } = state ?? {};
   const { succeeded = 0, failed = 0, lost = 0, cancelled = 0, 'timed-out': timedOut = 0 } = counts;

@@ -16,6 +16,8 @@ import { backfillCommand } from './backfill.ts';
 import { cancelCommand } from './cancel.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
+import { doctorCommand } from './doctor.ts';
+import { driftCommand } from './drift.ts';
 import { explainCommand } from './explain.ts';
 import { jobsCommand } from './jobs.ts';
 import { logsCommand } from './logs.ts';
@@ -32,6 +34,7 @@ import { whyCommand } from './why.ts';
 export function allCommands(others: readonly Command[]): readonly Command[] {
   const own = [
     checkCommand,
+    doctorCommand,
     explainCommand,
     nextCommand,
     ...others,
@@ -46,6 +49,7 @@ export function allCommands(others: readonly Command[]): readonly Command[] {
     pauseCommand,
     resumeCommand,
     pruneCommand,
+    driftCommand,
   ];
   return [...own, completionCommand(own)];
 }

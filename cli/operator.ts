@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { CommandError, type Invocation, type Io, text } from '../shared/adapters/command-line.ts';
 import { currentUser } from '../shared/adapters/host.ts';
 import { hasDaemon, type StoreLocation } from '../shared/adapters/open-store.ts';
+import type { Target } from '../shared/core/crontab/options.ts';
 import { type PlannedJob, runsOn } from '../shared/core/plan/plan.ts';
 import type { PauseInterval } from '../shared/core/run/pause.ts';
 import type { OperatorRequest } from '../shared/core/run/run.ts';
@@ -34,37 +35,56 @@ export function requestOf(verb: OperatorRequest['verb'], invocation: Invocation,
   return { verb, at: now(io), ...operator(invocation) };
 }
 
+/** What starts the runs of a store, in a word: a table can be that of a deployment to AWS, or of daemons. */
+export function starterOf({ table }: StoreLocation): string {
+  return table === undefined ? 'daemon' : 'watchdog or daemon';
+}
+
+/** The target as which the runs of a job are started from a store; undefined for one that is meant for others only. */
+export function targetOf(job: PlannedJob, { table }: StoreLocation): Target | undefined {
+  if (runsOn(job, 'daemon')) return 'daemon';
+  return table !== undefined && runsOn(job, 'aws') ? 'aws' : undefined;
+}
+
 /** A job of a plan in force. */
 export interface Planned {
   readonly active: ActivePlan;
   readonly job: PlannedJob;
 }
 
-/** The job as its crontab has it now. @throws CommandError when no daemon has it */
-export async function plannedJob(store: RunStore, jobId: string): Promise<Planned> {
+/** The job as its crontab has it now. @throws CommandError when it is in none that is in force */
+export async function plannedJob(store: RunStore, jobId: string, location: StoreLocation): Promise<Planned> {
   const active = await store.activePlan(crontabOf(jobId));
   const job = active?.plan.jobs.find(({ name }) => name === jobNameOf(jobId));
   if (active === undefined || job === undefined)
-    throw new CommandError(`\`${jobId}\` has a history, but it is in no crontab that a daemon runs`);
+    throw new CommandError(
+      `\`${jobId}\` has a history, but it is in no crontab that a ${starterOf(location)} runs`,
+    );
   return { active, job };
 }
 
 /** The job, when a run that is asked for would be started. @throws CommandError with what is in the way */
-export async function startableJob(store: RunStore, jobId: string, at: EpochMs): Promise<Planned> {
-  const planned = await plannedJob(store, jobId);
+export async function startableJob(
+  store: RunStore,
+  jobId: string,
+  at: EpochMs,
+  location: StoreLocation,
+): Promise<Planned & { readonly target: Target }> {
+  const planned = await plannedJob(store, jobId, location);
   const { suspend } = planned.job.options;
   if (suspend !== undefined)
     throw new CommandError(
       `the crontab suspends \`${jobId}\`${suspend === true ? '' : ` (${suspend})`}: nothing of it is started; take \`suspend\` out first`,
     );
-  if (!runsOn(planned.job, 'daemon'))
-    throw new CommandError(`\`${jobId}\` is meant for other targets: no daemon starts it`);
+  const target = targetOf(planned.job, location);
+  if (target === undefined)
+    throw new CommandError(`\`${jobId}\` is meant for other targets: no ${starterOf(location)} starts it`);
   const pause = await pauseOf(store, jobId, at);
   if (pause !== undefined)
     throw new CommandError(
       `\`${jobId}\` is paused ${pauseFacts(pause)}: nothing of it is started; \`kuber-cron resume ${jobNameOf(jobId)}\` ends that`,
     );
-  return planned;
+  return { ...planned, target };
 }
 
 /** The pause of a job that is in force. */
@@ -95,6 +115,8 @@ export function whenStarted(location: StoreLocation): string {
     case false:
       return 'no daemon works on this store: nothing starts until one does';
     case undefined:
+      if (location.table !== undefined)
+        return `the watchdog of the deployment looks each minute, a daemon that works on this table within ${spanText(TAKEN_UP_WITHIN_MS)}`;
       return `a daemon that works on this store looks within ${spanText(TAKEN_UP_WITHIN_MS)}`;
   }
 }

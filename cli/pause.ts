@@ -46,10 +46,10 @@ Exit code: 0 fine, 2 wrong usage, 3 there is no such job, it is paused already, 
     const [wanted, ...rest] = invocation.operands;
     if (wanted === undefined || rest.length > 0)
       throw new UsageError('`pause` wants one job; `kuber-cron jobs` lists them');
-    return await withStore(invocation, async (store) => {
+    return await withStore(invocation, async (store, location) => {
       const at = now(io);
       const jobId = await findJob(store, wanted);
-      const { active, job } = await plannedJob(store, jobId);
+      const { active, job } = await plannedJob(store, jobId, location);
       const zone = await zoneOfJob(store, jobId);
       const until = timeOption(invocation, 'until', { now: at, zone, day: 'first', isAhead: true });
       if (until !== undefined && until <= at)

@@ -19,12 +19,19 @@ export const pruneCommand: Command = {
     store: OPTION.store,
   },
   notes: `How long runs are kept is written down when they end, as their daemon was told: \`--keep-history\` and \`--keep-failures\`.
+DynamoDB deletes from a table by itself.
 Exit code: 0 fine, 2 wrong usage, 3 there is no store, or it cannot be read.`,
 
   async run(invocation, io) {
     if (invocation.operands.length > 0)
       throw new UsageError('`prune` takes no operand: it deletes what is over of all jobs');
-    return await withStore(invocation, async (store) => {
+    return await withStore(invocation, async (store, { table }) => {
+      if (table !== undefined) {
+        io.stdout.write(
+          `nothing to do: DynamoDB deletes by itself what is over, within days, and until then nothing shows it\n`,
+        );
+        return EXIT.fine;
+      }
       const at = now(io);
       if (isSet(invocation, 'dry-run')) {
         io.stdout.write(`${counted(await store.expired(at))} would be deleted\n`);

@@ -38,7 +38,7 @@ or the store cannot be read.`,
     return await withStore(invocation, async (store, location) => {
       const at = now(io);
       const jobId = await findJob(store, wanted);
-      const { job } = await startableJob(store, jobId, at);
+      const { job } = await startableJob(store, jobId, at, location);
       const run = runId === undefined ? await latestOver(store, jobId) : await findRun(store, jobId, runId);
       checkOver(run);
       io.stdout.write(`${jobId} ${run.runId}: ${factsOf(run)}\n`);

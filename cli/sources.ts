@@ -15,7 +15,7 @@ import {
   systemReason,
 } from '../shared/adapters/crontab-files.ts';
 import { machineZone } from '../shared/adapters/host.ts';
-import { type CheckedCrontab, checkCrontab } from '../shared/core/crontab/check.ts';
+import { type CheckedCrontab, type CheckOptions, checkCrontab } from '../shared/core/crontab/check.ts';
 import type { Diagnostic } from '../shared/core/diagnostic.ts';
 import { DiagnosticRenderer, type Paint } from '../shared/core/diagnostic-text.ts';
 import { planCrontab, type SchedulePlan } from '../shared/core/plan/plan.ts';
@@ -82,13 +82,18 @@ async function readInput({ stdin, stderr }: Io): Promise<Uint8Array> {
   return Buffer.concat(chunks).subarray(0, MOST_BYTES);
 }
 
-/** Checks a source with the options that all commands share. @param user as of `CheckOptions` */
-export function checkSource(source: Source, invocation: Invocation, io: Io, user?: string): CheckedCrontab {
+/** Checks a source with the options that all commands share. @param more user and target, as of `CheckOptions` */
+export function checkSource(
+  source: Source,
+  invocation: Invocation,
+  io: Io,
+  more: Pick<CheckOptions, 'user' | 'target'> = {},
+): CheckedCrontab {
   return checkCrontab(source.bytes, {
     system: isSet(invocation, 'system'),
     zone: zoneOption(invocation),
     now: now(io),
-    ...(user === undefined ? {} : { user }),
+    ...more,
   });
 }
 
@@ -105,6 +110,8 @@ export interface LoadOptions {
   readonly progress: Progress;
   /** User that commands run as: entries for others are errors. */
   readonly user?: string;
+  /** What it does not carry is an error, and so is an entry without a zone. */
+  readonly target?: 'aws';
   /** Findings that are written to standard error. (Default: errors) */
   readonly isTold?: (diagnostic: Diagnostic, checked: CheckedCrontab) => boolean;
 }
@@ -113,15 +120,19 @@ export interface LoadOptions {
 export async function loadCrontabs(
   invocation: Invocation,
   io: Io,
-  { command, operands, progress, user, isTold = ({ severity }) => severity === 'error' }: LoadOptions,
+  { command, operands, progress, user, target, isTold = ({ severity }) => severity === 'error' }: LoadOptions,
 ): Promise<{ readonly crontabs: readonly Loaded[]; readonly hasErrors: boolean }> {
-  const zone = zoneOption(invocation) ?? machineZone();
+  // Of a target that has no zone of its own, only what it leaves out may lack one.
+  const zone = zoneOption(invocation) ?? (target === undefined ? machineZone() : 'UTC');
   const crontabs: Loaded[] = [];
   let hasErrors = false;
   for (const file of sourceFiles(command, operands)) {
     const source = await readSource(file, io);
     progress.show(`reading ${source.path} …`, source.bytes.length);
-    const checked = checkSource(source, invocation, io, user);
+    const checked = checkSource(source, invocation, io, {
+      ...(user !== undefined && { user }),
+      ...(target !== undefined && { target }),
+    });
     progress.clear();
     writeDiagnostics(
       io.stderr,

@@ -52,7 +52,7 @@ function sentence({ jobId, zone, explanation }: Answer): string {
       ];
       const isNever = parts.length === 0;
       return isNever
-        ? 'not due: no crontab that a daemon runs has had this job'
+        ? 'not due: no crontab in force has had this job'
         : `not due: the job was in no crontab ${instant > at ? '' : 'then'}`
             .trim()
             .concat(`; ${parts.join(', ')}`);
@@ -75,11 +75,11 @@ function sentence({ jobId, zone, explanation }: Answer): string {
     case 'owed':
       switch (verdict.outcome.kind) {
         case 'starts':
-          return 'due, and not handled yet: the daemon starts it when it next looks';
+          return 'due, and not handled yet: it is started at the next look at the store';
         case 'waits':
           return 'due, and not handled yet: it is made up for, after the others that are owed';
         case 'missed':
-          return `due, and handled by no daemon: the next one records it as missed, since ${missedText(verdict.outcome.reason)}`;
+          return `due, and not handled: at the next look at the store it is recorded as missed, since ${missedText(verdict.outcome.reason)}`;
       }
       break;
     case 'forgotten':

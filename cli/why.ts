@@ -1,10 +1,12 @@
 import { type Command, EXIT, OPTION, text, UsageError } from '../shared/adapters/command-line.ts';
+import type { StoreLocation } from '../shared/adapters/open-store.ts';
 import type { Run } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, dueRunId, jobNameOf } from '../shared/core/run/run-id.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
 import { readTime } from '../shared/core/run/time-text.ts';
 import { explainInstant } from '../shared/core/run/why.ts';
 import { type EpochMs, MINUTE_MS, type ZoneTable, zonedText } from '../shared/core/schedule/zone-table.ts';
+import { targetOf } from './operator.ts';
 import { now } from './sources.ts';
 import { findJob, withStore } from './stores.ts';
 import { TIME_NOTE, zoneOfJob } from './times.ts';
@@ -33,13 +35,13 @@ Exit code: 0 fine, 2 wrong usage, 3 there is no such job, or no store that can b
       throw new UsageError(
         '`why` wants a job and a time, such as `kuber-cron why nightly-backup yesterday 03:30`',
       );
-    return await withStore(invocation, async (store) => {
+    return await withStore(invocation, async (store, location) => {
       const jobId = await findJob(store, wanted);
       const zone = await zoneOfJob(store, jobId);
       const { instants, note } = wantedInstants(words.join(' '), zone, now(io));
       const answers: Answer[] = [];
       for (const instant of instants)
-        answers.push({ jobId, zone, ...note, ...(await explain(store, jobId, instant, now(io))) });
+        answers.push({ jobId, zone, ...note, ...(await explain(store, jobId, instant, now(io), location)) });
       if (text(invocation, 'format') === 'json')
         io.stdout.write(`${JSON.stringify({ answers: answers.map(answerJson) }, null, 2)}\n`);
       else io.stdout.write(answers.map((answer) => answerText(answer, io)).join('\n'));
@@ -75,6 +77,7 @@ async function explain(
   jobId: string,
   instant: EpochMs,
   at: EpochMs,
+  location: StoreLocation,
 ): Promise<Pick<Answer, 'explanation' | 'byHand'>> {
   const crontab = crontabOf(jobId);
   const [schedules, pauses, run, span, cursor, active, byHand] = await Promise.all([
@@ -99,6 +102,7 @@ async function explain(
     cursor,
     job,
     planHash: active?.hash,
+    target: job && targetOf(job, location),
   };
   return { explanation: explainInstant(facts), byHand };
 }

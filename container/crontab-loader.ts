@@ -1,7 +1,8 @@
-import { CommandError } from '../shared/adapters/command-line.ts';
+import { CommandError, UsageError } from '../shared/adapters/command-line.ts';
 import {
   type CrontabFile,
   crontabFiles,
+  foundFiles,
   isFolder,
   readCrontabFile,
 } from '../shared/adapters/crontab-files.ts';
@@ -9,7 +10,7 @@ import type { PrometheusMetrics } from '../shared/adapters/prometheus-metrics.ts
 import { type CheckedCrontab, type CheckOptions, checkCrontab } from '../shared/core/crontab/check.ts';
 import type { Severity } from '../shared/core/diagnostic.ts';
 import { DiagnosticRenderer, printable } from '../shared/core/diagnostic-text.ts';
-import { planCrontab, type SchedulePlan } from '../shared/core/plan/plan.ts';
+import { isCrontabName, planCrontab, type SchedulePlan } from '../shared/core/plan/plan.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
 import type { EmitEvent, ReportedFinding } from './events.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -81,7 +82,15 @@ export class CrontabLoader {
    */
   async loadFirst(): Promise<void> {
     await this.#exclusively(async () => {
-      const files = this.#files();
+      let files: readonly CrontabFile[];
+      try {
+        files = this.#files();
+      } catch (error) {
+        if (!this.#mayHeal(error)) throw error;
+        await this.#refuseAll((error as Error).message);
+        this.#isFirst = false;
+        return;
+      }
       if (files.length === 0)
         this.#ports.emit({
           kind: 'warning',
@@ -139,6 +148,19 @@ export class CrontabLoader {
         throw new CommandError(`the folder \`${operand}\` is gone; its crontabs go on as they were`);
     }
     return crontabFiles(operands, name);
+  }
+
+  /** Whether an edit of a folder can mend what keeps its crontabs from being told apart. */
+  #mayHeal(error: unknown): boolean {
+    const { isAttended, operands, name } = this.#options;
+    const isNamed = name === undefined || isCrontabName(name);
+    return error instanceof UsageError && isNamed && !isAttended && operands.some(isFolder);
+  }
+
+  async #refuseAll(message: string): Promise<void> {
+    const line = printable(message);
+    const files = new Map(foundFiles(this.#options.operands).map((file) => [file.name, file]));
+    for (const file of files.values()) await this.#refuse(file, 1, [{ line, frame: line }]);
   }
 
   async #try(file: Pick<CrontabFile, 'name'>, work: () => Promise<void>): Promise<boolean> {

@@ -154,7 +154,8 @@ function retentionOf(invocation: Invocation, name: string): number | undefined {
   return ms;
 }
 
-function httpAddress(value: string): DaemonSettings['http'] {
+/** @returns undefined for `off` @throws UsageError */
+export function httpAddress(value: string): DaemonSettings['http'] {
   if (value === 'off') return undefined;
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
   const port = Number(match?.[3]);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { commandEnvironment } from '../shared/adapters/command-environment.ts';
+import { type CommandEnvironment, commandEnvironment } from '../shared/adapters/command-environment.ts';
 import {
   type Command,
   EXIT,
@@ -22,8 +22,7 @@ import { ResultSpool } from '../shared/adapters/result-spool.ts';
 import { RunLogs } from '../shared/adapters/run-logs.ts';
 import { SYSTEM_CLOCK } from '../shared/adapters/system-clock.ts';
 import { WebhookChannels } from '../shared/adapters/webhook.ts';
-import { jobSamples } from '../shared/core/metrics/job-samples.ts';
-import { NOTIFICATION_RESULTS, type Sample } from '../shared/core/metrics/metrics.ts';
+import { NOTIFICATION_RESULTS } from '../shared/core/metrics/metrics.ts';
 import { DEFAULT_CHANNEL } from '../shared/core/notify/notification.ts';
 import { type PlannedJob, runsOn } from '../shared/core/plan/plan.ts';
 import { GRACE_MS } from '../shared/core/run/execute-run.ts';
@@ -31,18 +30,21 @@ import type { Clock } from '../shared/core/run/ports.ts';
 import type { Retention } from '../shared/core/run/retention.ts';
 import type { Owner, Run } from '../shared/core/run/run.ts';
 import type { RunStore } from '../shared/core/run/run-store.ts';
+import { ClockGuard } from './clock-guard.ts';
 import { CrontabLoader } from './crontab-loader.ts';
 import { CrontabWatch } from './crontab-watch.ts';
 import { DAEMON_OPTIONS, type DaemonSettings, daemonSettings } from './daemon-options.ts';
 import type { DaemonEvent, EmitEvent } from './events.ts';
-import { startHealthServer } from './health-server.ts';
+import { type HealthServer, startHealthServer } from './health-server.ts';
 import { Janitor } from './janitor.ts';
 import { jsonLog } from './log.ts';
 import { measure } from './measure.ts';
 import { Notifier } from './notifier.ts';
+import { patiently } from './patience.ts';
 import { Presence } from './presence.ts';
 import { Scheduler } from './scheduler.ts';
 import { StopSignals } from './stop-signals.ts';
+import { storeSamples } from './store-samples.ts';
 import { TerminalView } from './terminal-view.ts';
 
 /** The loop looks at the time every fifteen seconds: this long without is a loop that hangs. Milliseconds. */
@@ -72,6 +74,22 @@ export interface Machine {
   readonly openStore: (location: StoreLocation, retention?: Retention) => RunStore;
 }
 
+/** What is there before the store is. */
+interface Given {
+  readonly location: StoreLocation;
+  readonly environment: CommandEnvironment;
+  readonly channels: WebhookChannels;
+  readonly signals: StopSignals;
+  readonly health: HealthServer | undefined;
+}
+
+/** What works once the store could be read, and the crontabs. */
+interface Works {
+  readonly scheduler: Scheduler;
+  readonly store: RunStore;
+  readonly loader: CrontabLoader;
+}
+
 export class Daemon {
   readonly #io: Io;
   readonly #machine: Machine;
@@ -84,6 +102,10 @@ export class Daemon {
   readonly #owner: Owner = currentOwner(randomUUID());
   #onRunOver: () => void = () => {};
   #storeFailure: string | undefined;
+  #works: Works | undefined;
+  #clockGuard: ClockGuard | undefined;
+  #onHangUp: () => void = () => {};
+  #listening: string | undefined;
   #exitCode: number = EXIT.fine;
 
   constructor(
@@ -105,12 +127,38 @@ export class Daemon {
   }
 
   async run(): Promise<number> {
-    const { clock } = this.#machine;
-    const { isDryRun, retention, logBounds, maxConcurrent, drainMs } = this.#settings;
+    const { isDryRun, retention } = this.#settings;
+    const location = storeLocation(text(this.#invocation, 'store'), { isDryRun });
     const environment = commandEnvironment(this.#invocation, this.#io.env);
     const channels = new WebhookChannels(this.#io.env);
-    const location = storeLocation(text(this.#invocation, 'store'), { isDryRun });
-    const store = this.#machine.openStore(location, retention);
+    // Before anything is started: whatever is started must be ended in order.
+    const signals = new StopSignals(this.#hasTerminal ? undefined : () => this.#onHangUp());
+    const unguard = this.#guard(signals);
+    let health: HealthServer | undefined;
+    try {
+      // Before the store: while that cannot be reached, probes shall hear why.
+      health = await this.#listen(signals);
+      const store = await this.#patiently(signals, () => this.#machine.openStore(location, retention));
+      const given = { location, environment, channels, signals, health };
+      const code = store === undefined ? undefined : await this.#run(store, given);
+      if (code !== undefined) return code;
+    } finally {
+      await health?.close();
+      unguard();
+      signals.close();
+      this.#view?.close();
+    }
+    this.#emit({ kind: 'stopped' });
+    return this.#exitCode;
+  }
+
+  /** @returns the exit code where there is nothing to do */
+  async #run(
+    store: RunStore,
+    { location, environment, channels, signals, health }: Given,
+  ): Promise<number | undefined> {
+    const { clock } = this.#machine;
+    const { isDryRun, logBounds, maxConcurrent, drainMs } = this.#settings;
     // What commands write must be readable as cron leaves it.
     process.umask(0o022);
     const folder = dirname(location.path);
@@ -125,7 +173,10 @@ export class Daemon {
       const name = job?.options.notify ?? DEFAULT_CHANNEL;
       return channels.has(name) ? name : undefined;
     };
-    const ports = { store, clock, commands, emit: this.#emit, random: Math.random, spool };
+    const clockGuard = new ClockGuard({ store, clock, emit: this.#emit });
+    this.#clockGuard = clockGuard;
+    const { admit } = clockGuard;
+    const ports = { store, clock, commands, emit: this.#emit, random: Math.random, spool, admit };
     const scheduler = new Scheduler(ports, {
       ...{ owner: this.#owner, user: currentUser(), ...environment },
       ...{ channel, maxConcurrent, isDryRun },
@@ -162,22 +213,25 @@ export class Daemon {
     const reload = async (isAnew: boolean) => {
       if (!(await loader.reload(isAnew))) watch.repeat();
     };
-    // Before anything is started: whatever is started must be ended in order.
-    const signals = new StopSignals(this.#hasTerminal ? undefined : () => void reload(true));
-    const unguard = this.#guard(signals);
+    this.#onHangUp = () => void reload(true);
     let notifying: Promise<void> | undefined;
     try {
       const shown = location.table === undefined ? location.path : `dynamodb:${location.table}`;
       this.#announce(shown, presence.others);
       for (const finding of channels.findings) this.#emit(finding);
-      await janitor.recover();
+      const isReady = await this.#patiently(signals, async () => {
+        await janitor.recover();
+        await loader.loadFirst();
+        return true;
+      });
       // What a killed daemon left; nothing waits for it.
       void cleanLogs(clock.now());
-      await loader.loadFirst();
       if (scheduler.plans.length === 0 && this.#isAttended) return EXIT.problems;
+      if (isReady !== true) return undefined;
+      this.#works = { scheduler, store, loader };
       watch.start();
       notifying = notifier.run();
-      await this.#serve(scheduler, janitor, store, loader, signals);
+      await this.#serve(this.#works, janitor, health, signals);
     } finally {
       watch.close();
       janitor.stop();
@@ -186,14 +240,49 @@ export class Daemon {
       notifier.stop();
       await notifying;
       await logs.close();
-      unguard();
-      signals.close();
       presence.close();
-      this.#view?.close();
       await store.close();
     }
-    this.#emit({ kind: 'stopped' });
-    return this.#exitCode;
+    return undefined;
+  }
+
+  /** Waits for a store that cannot be used yet; a person at a terminal is told at once. */
+  async #patiently<T>(signals: StopSignals, work: () => T | Promise<T>): Promise<T | undefined> {
+    if (this.#isAttended) return work();
+    const stop = new AbortController();
+    void signals.stopped.then(() => stop.abort());
+    const emit: EmitEvent = (event) => {
+      this.#emit(event);
+      this.#sayWhereItListens();
+    };
+    const { clock } = this.#machine;
+    const done = await patiently(work, { clock, random: Math.random, emit, stopped: stop.signal });
+    if (done !== undefined) this.#storeFailure = undefined;
+    return done;
+  }
+
+  /** Health and metrics, from before the first look at the store. */
+  async #listen(signals: StopSignals): Promise<HealthServer | undefined> {
+    const { http } = this.#settings;
+    if (http === undefined) return undefined;
+    const health = await startHealthServer({
+      ...http,
+      livez: () =>
+        (this.#works?.scheduler.sinceLastTick ?? 0) > LONGEST_SILENCE_MS
+          ? ['the scheduler loop does not go round']
+          : [],
+      readyz: () => this.#unready(signals),
+      metrics: () => this.#page(),
+      log: { warn: (_details, message) => this.#emit({ kind: 'warning', message }) },
+    });
+    this.#listening = health?.url;
+    return health;
+  }
+
+  /** Once, and when there is something to hear. */
+  #sayWhereItListens(): void {
+    if (this.#listening !== undefined) this.#emit({ kind: 'listening', address: this.#listening });
+    this.#listening = undefined;
   }
 
   /** Ends what is left of the commands of runs on this host, whose owners are gone. */
@@ -291,25 +380,13 @@ export class Daemon {
 
   /** Works until a signal comes. */
   async #serve(
-    scheduler: Scheduler,
+    { scheduler }: Works,
     janitor: Janitor,
-    store: RunStore,
-    loader: CrontabLoader,
+    health: HealthServer | undefined,
     signals: StopSignals,
   ): Promise<void> {
-    const { drainMs, http } = this.#settings;
-    const health =
-      http === undefined
-        ? undefined
-        : await startHealthServer({
-            ...http,
-            livez: () =>
-              scheduler.sinceLastTick > LONGEST_SILENCE_MS ? ['the scheduler loop does not go round'] : [],
-            readyz: () => this.#unready(scheduler, loader, signals),
-            metrics: () => this.#page(scheduler, store),
-            log: { warn: (_details, message) => this.#emit({ kind: 'warning', message }) },
-          });
-    if (health !== undefined) this.#emit({ kind: 'listening', address: health.url });
+    const { drainMs } = this.#settings;
+    this.#sayWhereItListens();
     this.#view?.follow(scheduler, this.#machine.clock.now);
     const work = [scheduler.run(), scheduler.startReboot(this.#occasion)];
     const cleaning = janitor.run();
@@ -323,36 +400,32 @@ export class Daemon {
     await health?.close();
   }
 
-  #unready(scheduler: Scheduler, loader: CrontabLoader, signals: StopSignals): readonly string[] {
-    const reasons = [...loader.refusals];
-    if (scheduler.plans.length === 0) reasons.push('no crontab is in force');
+  #unready(signals: StopSignals): readonly string[] {
+    const reasons = [...(this.#works?.loader.refusals ?? [])];
+    if (this.#works === undefined) reasons.push('the daemon is starting');
+    else if (this.#works.scheduler.plans.length === 0) reasons.push('no crontab is in force');
+    const clockFault = this.#clockGuard?.fault;
+    if (clockFault !== undefined) reasons.push(clockFault);
     if (this.#storeFailure !== undefined) reasons.push(this.#storeFailure);
     if (signals.isStopping) reasons.push('the daemon is stopping');
     return reasons;
   }
 
-  async #page(scheduler: Scheduler, store: RunStore) {
-    const unfinished = await store.unfinished();
+  async #page() {
+    if (this.#works === undefined) return this.#metrics.expose([]);
+    const { scheduler, store } = this.#works;
     const nextRuns = new Map<string, Map<string, number>>();
     for (const { plan } of scheduler.plans) nextRuns.set(plan.crontab, new Map());
     for (const { crontab, job, next } of scheduler.jobs()) {
       if (next !== undefined) nextRuns.get(crontab)?.set(job.name, next);
     }
-    const samples: Sample[][] = [];
-    for (const { plan } of scheduler.plans) {
-      const { crontab } = plan;
-      const jobs = plan.jobs.filter((job) => runsOn(job, 'daemon'));
-      const states = await store.states(crontab);
-      const pending = await store.pendingCounts(crontab);
-      const paused = await store.pausesAt(crontab, this.#machine.clock.now());
-      samples.push(
-        jobSamples({
-          ...{ crontab, jobs, states, unfinished, pending, nextRuns: nextRuns.get(crontab) ?? new Map() },
-          paused: new Set(paused.map(({ jobId }) => jobId)),
-        }),
-      );
-    }
-    return this.#metrics.expose(samples.flat());
+    const crontabs = scheduler.plans.map(({ plan }) => ({
+      plan,
+      jobs: plan.jobs.filter((job) => runsOn(job, 'daemon')),
+      nextRuns: nextRuns.get(plan.crontab) ?? new Map<string, number>(),
+    }));
+    const samples = await storeSamples(store, crontabs, this.#machine.clock.now());
+    return this.#metrics.expose(samples);
   }
 }
 

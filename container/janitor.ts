@@ -1,11 +1,9 @@
-import { timetableOf } from '../shared/core/plan/plan.ts';
-import { closeLost, type LostJob } from '../shared/core/run/close-lost.ts';
+import { closeLost, type LostJob, lostJobOf } from '../shared/core/run/close-lost.ts';
 import { LeaseWatch, type LostRun } from '../shared/core/run/lease.ts';
 import type { JobInForce } from '../shared/core/run/ledger-work.ts';
 import type { Owner, Run } from '../shared/core/run/run.ts';
 import { crontabOf, jobIdOf, jobNameOf } from '../shared/core/run/run-id.ts';
 import type { Finish, RunKey } from '../shared/core/run/run-store.ts';
-import { nextDue } from '../shared/core/schedule/due.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
 import type { SchedulerOptions, SchedulerPorts } from './run-starter.ts';
 
@@ -131,14 +129,7 @@ export class Janitor {
   async #planned({ run: { jobId } }: LostRun): Promise<LostJob | undefined> {
     const found = this.#runs.planned(jobId) ?? (await this.#lastPlanned(jobId));
     if (found === 'gone' || found === undefined) return undefined;
-    const { active, job } = found;
-    const timetable = timetableOf(active.plan, job);
-    return {
-      job,
-      random: this.#ports.random,
-      nextDue: (after) => (timetable === undefined ? undefined : nextDue(timetable, after)),
-      channel: this.#channel(job),
-    };
+    return lostJobOf(found, this.#ports.random, this.#channel(found.job));
   }
 
   async #lastPlanned(jobId: string): Promise<JobInForce | undefined> {

@@ -1,24 +1,26 @@
-import { type PlannedJob, timetableOf } from '../shared/core/plan/plan.ts';
+import type { PlannedJob } from '../shared/core/plan/plan.ts';
 import { type CommandUser, executeRun, type Spool } from '../shared/core/run/execute-run.ts';
 import { lateAfter } from '../shared/core/run/late.ts';
 import { LEASE_MS, LeaseKeeper } from '../shared/core/run/lease.ts';
 import type { CarriedOut } from '../shared/core/run/ledger-pass.ts';
-import type {
-  DueRun,
-  EndedRun,
-  JobInForce,
-  MissedRuns,
-  OwedRun,
-  Work,
+import {
+  answerOf,
+  type DueRun,
+  type EndedRun,
+  type JobInForce,
+  type MissedRuns,
+  nextDueOf,
+  type OwedRun,
+  owedOf,
+  type Work,
 } from '../shared/core/run/ledger-work.ts';
 import { isMaskable, unmasked } from '../shared/core/run/mask.ts';
 import { isPausedAt } from '../shared/core/run/pause.ts';
 import type { Clock, CommandRunner, RunningCommand } from '../shared/core/run/ports.ts';
 import type { Attempt, Owner, Reason, Run } from '../shared/core/run/run.ts';
-import { crontabOf, dueRunId, spanId } from '../shared/core/run/run-id.ts';
-import type { Answer, ClaimResult, Finish, Owed, RunKey, RunStore } from '../shared/core/run/run-store.ts';
+import { crontabOf } from '../shared/core/run/run-id.ts';
+import type { ClaimResult, Finish, RunKey, RunStore } from '../shared/core/run/run-store.ts';
 import { closedRun } from '../shared/core/run/run-transitions.ts';
-import { nextDue } from '../shared/core/schedule/due.ts';
 import { type EpochMs, MINUTE_MS } from '../shared/core/schedule/zone-table.ts';
 import type { EmitEvent } from './events.ts';
 
@@ -35,6 +37,8 @@ export interface SchedulerPorts {
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly spool?: Spool | undefined;
+  /** Rejects when nothing may be started now. */
+  readonly admit?: (() => Promise<void>) | undefined;
 }
 
 export interface SchedulerOptions {
@@ -546,40 +550,6 @@ function notStarted(error: string): RunningCommand {
 /** By due time, then name: a minute is started in the same order each day. */
 function inOrder(a: WonRun, b: WonRun): number {
   return a.run.scheduledTime - b.run.scheduledTime || (a.jobId < b.jobId ? -1 : 1);
-}
-
-function nextDueOf({ active, job }: JobInForce, after: EpochMs): EpochMs | undefined {
-  const timetable = timetableOf(active.plan, job);
-  return timetable === undefined ? undefined : nextDue(timetable, after);
-}
-
-function answerOf(
-  { jobId, planHash, missed: { instant, spanFrom, reason } }: MissedRuns,
-  at: EpochMs,
-  channel: string | undefined,
-): Answer {
-  return {
-    jobId,
-    runId: spanFrom === undefined ? dueRunId(instant) : spanId(spanFrom),
-    scheduledTime: instant,
-    ...(spanFrom === undefined ? {} : { spanFrom }),
-    trigger: 'schedule',
-    planHash,
-    status: reason === 'removed' ? 'skipped' : 'missed',
-    reason,
-    ...(channel === undefined ? {} : { channel }),
-    at,
-  };
-}
-
-function owedOf(
-  { jobId, runId, scheduledTime, trigger, active, cause, startBy }: OwedRun,
-  at: EpochMs,
-): Owed {
-  return {
-    ...{ jobId, runId, scheduledTime, trigger, planHash: active.hash, cause, notBefore: at, at },
-    ...(startBy === undefined ? {} : { startBy }),
-  };
 }
 
 function keyOf({ jobId, runId }: RunKey): string {

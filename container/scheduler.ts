@@ -6,6 +6,7 @@ import {
   type SchedulePlan,
   timetableOf,
 } from '../shared/core/plan/plan.ts';
+import { changeTo, LARGEST_SET_BACK_MS, owesFrom, withoutJobs } from '../shared/core/run/activation.ts';
 import {
   endPending,
   knownOf,
@@ -19,23 +20,20 @@ import {
   type JobInForce,
   noWork,
   settleJob,
-  successorsOf,
   type Work,
 } from '../shared/core/run/ledger-work.ts';
 import { type Run, startBy } from '../shared/core/run/run.ts';
 import { crontabOf, cutToMinute, jobIdOf, jobNameOf, rebootRunId } from '../shared/core/run/run-id.ts';
 import type { ActivePlan, RunKey } from '../shared/core/run/run-store.ts';
-import { type ScheduleChange, scheduleChange } from '../shared/core/run/schedule-history.ts';
 import { ON_TIME_MS } from '../shared/core/run/settle.ts';
 import { nextDue, type Timetable } from '../shared/core/schedule/due.ts';
 import { DueQueue } from '../shared/core/schedule/due-queue.ts';
 import type { EpochMs } from '../shared/core/schedule/zone-table.ts';
+import { ClockError } from './clock-guard.ts';
 import { RunStarter, type SchedulerOptions, type SchedulerPorts } from './run-starter.ts';
 
 /** A clock jump is noticed after this at the latest. Milliseconds. */
 const LONGEST_SLEEP_MS = 15_000;
-/** A cursor further ahead of the clock than this was written under a wrong clock. Milliseconds. */
-const LARGEST_SET_BACK_MS = 3 * 3_600_000;
 /** Wait after a store error before the same is tried again. Milliseconds. */
 const RETRY_MS = 1000;
 /** How often pending runs are looked for that others have put into the store. Milliseconds. */
@@ -167,7 +165,7 @@ export class Scheduler {
       const active = isSame ? stored : { plan, hash, since: now };
       if (before === undefined && stored !== undefined)
         await this.#settleDowntime(stored, active, storedCursor, now);
-      const change = await this.#scheduleChange(stored, active);
+      const change = await changeTo(store, stored, active);
       // A cursor ahead of the clock stays: what it covers was handled before the clock went back.
       const cursor = this.#plausibleCursor(Math.max(storedCursor ?? now, now), now);
       // The cursor first: between the two writes the old plan owes nothing, and no job of the new one does.
@@ -196,10 +194,8 @@ export class Scheduler {
       await this.#handleDue(now);
       await endPending(this.#ledger, (jobId) => crontabOf(jobId) === crontab, now);
       const { active, cursor } = this.#lanes.get(crontab) as Lane;
-      // A plan without jobs: when the crontab comes back, the time without it is no downtime.
-      const plan = { ...active.plan, zones: {}, jobs: [] };
-      const empty: ActivePlan = { plan, hash: planHash(plan), since: now };
-      const change = await this.#scheduleChange(active, empty);
+      const empty = withoutJobs(active.plan, now);
+      const change = await changeTo(store, active, empty);
       await Promise.all([
         store.setCursor(crontab, Math.max(cursor, now)),
         store.setActivePlan(empty, change),
@@ -223,7 +219,8 @@ export class Scheduler {
         await this.#exclusively(() => this.#startReboot(rebootRunId(occasion), crontab));
         return;
       } catch (error) {
-        emit({ kind: 'error', message: 'the store failed; the @reboot jobs are tried again', error });
+        if (!(error instanceof ClockError))
+          emit({ kind: 'error', message: 'the store failed; the @reboot jobs are tried again', error });
         await clock.sleep(RETRY_MS);
       }
     }
@@ -242,7 +239,8 @@ export class Scheduler {
         );
         wait = Math.min(wait, Math.max(next - clock.now(), 0));
       } catch (error) {
-        emit({ kind: 'error', message: 'the store failed; this minute is tried again', error });
+        if (!(error instanceof ClockError))
+          emit({ kind: 'error', message: 'the store failed; this minute is tried again', error });
         wait = RETRY_MS;
       }
       this.#lastPass = clock.monotonic();
@@ -265,7 +263,12 @@ export class Scheduler {
 
   /** One pass or activation at a time: a pass in the middle of an activation would mix two plans. */
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
+    const { admit } = this.#ports;
+    const admitted = async () => {
+      await admit?.();
+      return await work();
+    };
+    const result = this.#turn.then(admit === undefined ? work : admitted);
     this.#turn = result.catch(() => {});
     return result;
   }
@@ -300,16 +303,20 @@ export class Scheduler {
     const begin = clock.monotonic();
     const owedError = await this.#starter.settleOwed();
     await this.#noticeSetBack(now);
-    const popped = this.#popDue(now);
+    const { popped, held } = this.#popDue(now);
     if (popped.length > 0 || this.#isBehind || owedError !== undefined) {
-      await this.#handle(popped, now, owedError);
+      await this.#handle(popped, held, now, owedError);
     }
     await this.#sweep(now);
     this.#starter.noticeLate();
     emit({ kind: 'tick', now, handled: popped.length, durationMs: clock.monotonic() - begin });
   }
 
-  #popDue(now: EpochMs): ScheduledJob[] {
+  /** @returns also those held back: what became of their last claim must be known first */
+  #popDue(now: EpochMs): {
+    readonly popped: readonly ScheduledJob[];
+    readonly held: readonly ScheduledJob[];
+  } {
     const popped: ScheduledJob[] = [];
     const held: ScheduledJob[] = [];
     const doubtful = this.#starter.doubtfulJobs;
@@ -317,10 +324,15 @@ export class Scheduler {
       (doubtful.has(job.jobId) ? held : popped).push(job);
     }
     for (const job of held) this.#queue.push(job.next, job);
-    return popped;
+    return { popped, held };
   }
 
-  async #handle(popped: readonly ScheduledJob[], now: EpochMs, owedError: unknown): Promise<void> {
+  async #handle(
+    popped: readonly ScheduledJob[],
+    held: readonly ScheduledJob[],
+    now: EpochMs,
+    owedError: unknown,
+  ): Promise<void> {
     this.#isBehind = true;
     const work = noWork();
     try {
@@ -329,7 +341,8 @@ export class Scheduler {
         const isOnTime = now - next < ON_TIME_MS;
         const known = isOnTime ? undefined : await knownOf(this.#ports.store, jobId, next - 1, now);
         const after = known?.answeredUntil ?? next - 1;
-        job.settledUntil = settleJob(job, job.job, job.timetable, after, now, work, known?.pauses);
+        const { pauses } = known ?? {};
+        job.settledUntil = settleJob(job, job.job, job.timetable, after, now, work, { pauses });
       }
     } catch (error) {
       for (const job of popped) this.#queue.push(job.next, job);
@@ -343,7 +356,8 @@ export class Scheduler {
       this.#queue.push(next, job);
     }
     const partly = popped.filter(({ settledUntil }) => settledUntil < now);
-    const unsettled = new Set(partly.map(({ active }) => active.plan.crontab));
+    const putOff = popped.filter(({ jobId }) => failed.has(jobId));
+    const unsettled = new Set([...partly, ...putOff, ...held].map(({ active }) => active.plan.crontab));
     // In one turn: the first starts and the cursors are one transaction.
     const [, cursors] = await Promise.allSettled([
       this.#starter.start(won),
@@ -351,7 +365,7 @@ export class Scheduler {
     ]);
     const problem = owedError ?? error ?? (cursors.status === 'rejected' ? cursors.reason : undefined);
     if (problem !== undefined) throw problem;
-    this.#isBehind = false;
+    this.#isBehind = unsettled.size > 0;
   }
 
   /** Only past what is answered: after a crash everything behind the cursor is taken as done. */
@@ -396,8 +410,7 @@ export class Scheduler {
     cursor: EpochMs | undefined,
     now: EpochMs,
   ): Promise<void> {
-    // A plan that came in force after the cursor owes nothing from before; under a clock that was wrong, it says nothing.
-    const after = Math.max(cursor ?? old.since, old.since <= now ? old.since : 0);
+    const after = owesFrom(old, cursor, now);
     const owedError = await this.#starter.settleOwed();
     if (owedError !== undefined) throw owedError;
     await settleDowntime(this.#ledger, { old, active, after, until: now }, this.#settledUntil);
@@ -407,18 +420,6 @@ export class Scheduler {
   async #endPendingOf(crontab: string, names: readonly string[], now: EpochMs): Promise<void> {
     const jobIds = new Set(names.map((name) => jobIdOf(crontab, name)));
     if (jobIds.size > 0) await endPending(this.#ledger, (jobId) => jobIds.has(jobId), now);
-  }
-
-  /** What putting a plan in force means for the history of schedules and for jobs that have another name now. */
-  async #scheduleChange(stored: ActivePlan | undefined, active: ActivePlan): Promise<ScheduleChange> {
-    const { crontab } = active.plan;
-    const known = await this.#ports.store.currentSchedules(crontab);
-    const successors = stored === undefined ? [] : [...successorsOf(stored, active)];
-    const renamed = successors.map(([was, name]) => ({
-      from: jobIdOf(crontab, was),
-      to: jobIdOf(crontab, name),
-    }));
-    return scheduleChange(known, renamed, active.plan, active.since);
   }
 
   /** Starts what is pending, where something may be. */

@@ -18,7 +18,7 @@ import { Construct } from 'constructs';
 import { cloudWatchMetric } from '../shared/core/metrics/cloudwatch.ts';
 import type { LabelsOf, MetricName } from '../shared/core/metrics/metrics.ts';
 import { FINAL_STATUSES } from '../shared/core/run/run.ts';
-import type { Names } from './names.ts';
+import type { Names } from '../shared/core/target/names.ts';
 
 /** What alarms look at: their span. */
 const PERIOD = Duration.minutes(5);

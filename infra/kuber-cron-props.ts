@@ -6,6 +6,14 @@ import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { SchedulePlan } from '../shared/core/plan/plan.ts';
+import {
+  DEFAULT_DEPLOYMENT,
+  DEFAULT_MEMORY,
+  DEFAULT_SHARDS,
+  DEPLOYMENT_NAME,
+  isDeploymentName,
+  MOST_SHARDS,
+} from '../shared/core/target/names.ts';
 import type { Executor } from './executor.ts';
 import { InputError } from './input-error.ts';
 
@@ -119,6 +127,21 @@ export interface KuberCronProps {
   readonly topic?: ITopic;
 
   /**
+   * Whether each job has metrics of its own, with the dimension `JobName`, beside those of its crontab. CloudWatch bills
+   * each metric that got a value in a month, about 0.30 USD: up to 15 of them, or 4.50 USD, for a job.
+   * @default false
+   */
+  readonly jobMetrics?: boolean;
+
+  /**
+   * Shadow mode: runs are decided as usual, recorded as `skipped (dry-run)`, and no command is started. It has a run
+   * store of its own, which goes when this is turned off: history begins then. In a deployment that ran for real it
+   * would leave the history behind; give the shadow another `name`.
+   * @default false
+   */
+  readonly dryRun?: boolean;
+
+  /**
    * How long the functions' logs are kept.
    * @default RetentionDays.ONE_MONTH
    */
@@ -126,7 +149,7 @@ export interface KuberCronProps {
 
   /**
    * What becomes of the run store, which is all history, when the stack is destroyed.
-   * @default RemovalPolicy.RETAIN
+   * @default RemovalPolicy.RETAIN; of a dry run, RemovalPolicy.DESTROY
    */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -136,26 +159,22 @@ const DEFAULT_FUNCTIONS = join(import.meta.dirname, '..', 'dist', 'functions');
 
 /** Properties whose values matter before anything is made, checked. @throws InputError when one is wrong */
 export function checkedProps({
-  name = 'kuber-cron',
-  shards = 8,
-  memory = 512,
+  name = DEFAULT_DEPLOYMENT,
+  shards = DEFAULT_SHARDS,
+  memory = DEFAULT_MEMORY,
   functions = DEFAULT_FUNCTIONS,
   secretsPath,
 }: KuberCronProps) {
   checkName(name);
-  checkWhole('shards', shards, 1, 200);
+  checkWhole('shards', shards, 1, MOST_SHARDS);
   checkWhole('memory', memory, 128, 10_240);
   checkSecretsPath(secretsPath);
   return { name, shards, memory, functions };
 }
 
-const LONGEST_NAME = 20;
-
 function checkName(name: string): void {
-  if (name.length <= LONGEST_NAME && /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name)) return;
-  throw new InputError(
-    `\`name\` has at most ${LONGEST_NAME} lower-case letters, digits and single dashes, a letter first, got \`${name}\``,
-  );
+  if (isDeploymentName(name)) return;
+  throw new InputError(`\`name\` ${DEPLOYMENT_NAME}, got \`${name}\``);
 }
 
 function checkWhole(what: string, value: number, min: number, max: number): void {

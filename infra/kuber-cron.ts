@@ -21,11 +21,12 @@ import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { executorMemory, FUNCTION_VARIABLES } from '../shared/core/target/executor.ts';
+import { Names } from '../shared/core/target/names.ts';
+import { watchdogSchedule } from '../shared/core/target/schedules.ts';
 import { Watch } from './alarms.ts';
 import { planCrontabs } from './crontab-plans.ts';
 import { bundleFolder, Executor, type FunctionCode, zipCode } from './executor.ts';
 import { checkedProps, type KuberCronProps, secretsOf } from './kuber-cron-props.ts';
-import { Names } from './names.ts';
 import { allow, NETWORK_ACTIONS } from './permissions.ts';
 import { RunTable, TABLE_ACTIONS } from './run-table.ts';
 import { ScheduleShard, spreadJobs } from './schedules.ts';
@@ -95,9 +96,11 @@ export class KuberCron extends Construct {
       description: `kuber-cron: runs of ${plans.map(({ crontab }) => crontab).join(', ')}`.slice(0, 1024),
     });
 
-    this.table = new RunTable(this.core, 'Runs', {
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
-    });
+    const { dryRun = false, jobMetrics = false } = props;
+    // Another table, not another mode of one: what a dry run recorded must never be taken for runs.
+    this.table = dryRun
+      ? new RunTable(this.core, 'DryRuns', { removalPolicy: props.removalPolicy ?? RemovalPolicy.DESTROY })
+      : new RunTable(this.core, 'Runs', { removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN });
     this.topic = props.topic ?? this.#makeTopic();
     this.deadLetters = new Queue(this.core, 'DeadLetters', {
       queueName: names.deadLetters,
@@ -115,6 +118,8 @@ export class KuberCron extends Construct {
       [FUNCTION_VARIABLES.memory]: String(memory),
       [FUNCTION_VARIABLES.store]: `dynamodb:${this.table.tableName}`,
       [FUNCTION_VARIABLES.metricsNamespace]: name,
+      [FUNCTION_VARIABLES.jobMetrics]: String(jobMetrics),
+      [FUNCTION_VARIABLES.dryRun]: String(dryRun),
       [FUNCTION_VARIABLES.topic]: this.topic.topicArn,
     };
     const staging = FileSystem.mkdtemp('kuber-cron-');
@@ -303,19 +308,14 @@ export class KuberCron extends Construct {
         }),
       },
     });
+    const { target, ...text } = watchdogSchedule(names);
     const schedule = new CfnSchedule(this.core, 'WatchdogSchedule', {
-      name: 'watchdog',
-      groupName: names.group,
-      description: 'Every minute: the watchdog',
-      scheduleExpression: 'cron(* * * * ? *)',
-      scheduleExpressionTimezone: 'UTC',
-      flexibleTimeWindow: { mode: 'OFF' },
-      state: 'ENABLED',
+      ...text,
+      // By references, from which an order follows.
       target: {
+        ...target,
         arn: this.watchdog.functionArn,
         roleArn: role.roleArn,
-        input: JSON.stringify({ scheduledTime: '<aws.scheduler.scheduled-time>' }),
-        retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 0 },
         deadLetterConfig: { arn: this.deadLetters.queueArn },
       },
     });

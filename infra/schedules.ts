@@ -2,59 +2,13 @@ import { CfnWaitConditionHandle, Stack, type StackProps } from 'aws-cdk-lib';
 import { CfnSchedule, type CfnScheduleProps } from 'aws-cdk-lib/aws-scheduler';
 import type { Construct } from 'constructs';
 import { sha256Hex } from '../shared/core/hash.ts';
-import { type PlannedJob, type SchedulePlan, timetableOf } from '../shared/core/plan/plan.ts';
-import { deliveryInput, eventAgeSeconds, scheduleName, shardOfJob } from '../shared/core/target/delivery.ts';
-import { coverOf } from '../shared/core/target/eventbridge.ts';
-import { executorMemory } from '../shared/core/target/executor.ts';
+import type { PlannedJob, SchedulePlan } from '../shared/core/plan/plan.ts';
+import { shardOfJob } from '../shared/core/target/delivery.ts';
+import { type ScheduleContext, type ScheduleText, schedulesOf } from '../shared/core/target/schedules.ts';
 import { InputError } from './input-error.ts';
-import type { Names } from './names.ts';
 
 /** Resources of a template. @see https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html */
 const MOST_RESOURCES = 500;
-
-/** The service's longest description. */
-const LONGEST_DESCRIPTION = 512;
-
-/** Attempts that the service allows; the event's age ends them earlier. */
-const MOST_DELIVERY_ATTEMPTS = 185;
-
-export interface ScheduleContext {
-  readonly names: Names;
-  /** MiB of the executor for jobs that ask for none. */
-  readonly memory: number;
-}
-
-/** The schedules of a job: one for each part of its cover. Depends on the job, on no other, and on no date. */
-export function schedulesOf(
-  plan: SchedulePlan,
-  job: PlannedJob,
-  { names, memory }: ScheduleContext,
-): (CfnScheduleProps & { readonly name: string })[] {
-  const timetable = timetableOf(plan, job);
-  const cover = coverOf(timetable);
-  if (timetable === undefined || !cover.isCarried) return [];
-  const { description, suspend } = job.options;
-  const what = `${job.written} ${job.zone}`;
-  return cover.parts.map(({ expression, timeZone }, part) => ({
-    name: scheduleName(plan.crontab, job.name, part),
-    groupName: names.group,
-    description: (description === undefined ? what : `${what}: ${description}`).slice(0, LONGEST_DESCRIPTION),
-    scheduleExpression: expression,
-    scheduleExpressionTimezone: timeZone,
-    flexibleTimeWindow: { mode: 'OFF' },
-    state: suspend === undefined ? 'ENABLED' : 'DISABLED',
-    target: {
-      arn: substituted(names.executorArn(executorMemory(job.options, memory))),
-      roleArn: substituted(names.schedulerRoleArn),
-      input: deliveryInput(plan.crontab, job.name, part),
-      retryPolicy: {
-        maximumEventAgeInSeconds: eventAgeSeconds(timetable, job.options['starting-deadline']),
-        maximumRetryAttempts: MOST_DELIVERY_ATTEMPTS,
-      },
-      deadLetterConfig: { arn: substituted(names.deadLettersArn) },
-    },
-  }));
-}
 
 /**
  * `Fn.sub` as it comes out of synthesis. Its token would be resolved twice for each of three ARNs of a schedule, which
@@ -62,6 +16,19 @@ export function schedulesOf(
  */
 function substituted(text: string): string {
   return { 'Fn::Sub': text } as unknown as string;
+}
+
+/** A schedule as the construct of the CDK takes it. */
+function propsOf({ target, ...schedule }: ScheduleText): CfnScheduleProps {
+  return {
+    ...schedule,
+    target: {
+      ...target,
+      arn: substituted(target.arn),
+      roleArn: substituted(target.roleArn),
+      deadLetterConfig: { arn: substituted(target.deadLetterConfig.arn) },
+    },
+  };
 }
 
 /** A job and the plan that it is of. */
@@ -95,7 +62,7 @@ export class ScheduleShard extends Stack {
         `${schedules.length} schedules fall to one of ${shards} stacks, and a stack has ${MOST_RESOURCES - 1} at most: raise \`shards\` to ${moreShards(shards, schedules.length)}`,
       );
     }
-    for (const schedule of schedules) new CfnSchedule(this, logicalId(schedule.name), schedule);
+    for (const schedule of schedules) new CfnSchedule(this, logicalId(schedule.name), propsOf(schedule));
   }
 }
 

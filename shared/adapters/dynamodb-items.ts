@@ -98,6 +98,7 @@ const OPTIONAL_NUMBERS = [
   'finishedAt',
   'notBefore',
   'startBy',
+  'handedAt',
   'maxActiveRuns',
   'leaseUntil',
 ] as const;

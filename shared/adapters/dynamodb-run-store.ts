@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Target } from '../core/crontab/options.ts';
 import { sha256Hex } from '../core/hash.ts';
 import type { Incident, Notification } from '../core/notify/notification.ts';
 import type { JobState } from '../core/run/job-state.ts';
-import { isPausedAt, type PauseInterval, type Resumption } from '../core/run/pause.ts';
+import { isPausedAt, type PauseInterval, type Resumption, type Stretch } from '../core/run/pause.ts';
 import { DEFAULT_RETENTION, type Retention } from '../core/run/retention.ts';
-import { type Attempt, isFinal, type OperatorRequest, type Run, type RunOutput } from '../core/run/run.ts';
-import { scheduledTimeText } from '../core/run/run-id.ts';
+import {
+  type Attempt,
+  isFinal,
+  isHandedOut,
+  type OperatorRequest,
+  type Run,
+  type RunOutput,
+} from '../core/run/run.ts';
+import { dueRunId, scheduledTimeText } from '../core/run/run-id.ts';
 import type {
   ActivePlan,
   Answer,
@@ -32,6 +40,7 @@ import {
   extendedRun,
   finishedRun,
   followsOrder,
+  handedRun,
   isClaimedBy,
   isFinishedAs,
   isOwnedBy,
@@ -75,6 +84,8 @@ import {
   runKey,
   runSortKey,
   scheduleKey,
+  TTL_ATTRIBUTE,
+  turnKey,
   zoneTableKey,
 } from '../core/target/dynamodb-schema.ts';
 import { DynamoDbError } from './dynamodb-error.ts';
@@ -157,7 +168,7 @@ export class DynamoDbRunStore implements RunStore {
   /** The last write of each job: writes of one job would only meet each other. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #zoneTables = new Map<string, ZoneTable>();
-  readonly #plans = new Map<string, ActivePlan & { readonly id: string }>();
+  readonly #plans = new Map<string, Pick<ActivePlan, 'plan'> & { readonly id: string }>();
 
   constructor(table: string, options: DynamoDbRunStoreOptions = {}) {
     const { client, retention = DEFAULT_RETENTION, now = Date.now, isDryRun } = options;
@@ -291,6 +302,14 @@ export class DynamoDbRunStore implements RunStore {
     });
   }
 
+  handOut(key: RunKey, at: EpochMs): Promise<boolean> {
+    return this.#change(key, 'read', (seen): Step<boolean> => {
+      const stored = seen?.stored && handedRun(seen.stored, at);
+      if (stored === undefined || stored === seen?.stored) return { result: stored !== undefined };
+      return { result: true, write: { jobId: key.jobId, runs: [{ stored, before: seen }] } };
+    });
+  }
+
   release(
     jobId: string,
     runId: string,
@@ -388,6 +407,43 @@ export class DynamoDbRunStore implements RunStore {
     return found.sort((a, b) => b - a)[0];
   }
 
+  async existing(keys: readonly RunKey[]): Promise<readonly RunKey[]> {
+    await this.#ready();
+    const items = await this.#table.getAll(keys.map(runKey), [TTL_ATTRIBUTE]);
+    return keys.filter((_key, index) => {
+      const item = items[index];
+      return item !== undefined && !isGone(item, this.#now());
+    });
+  }
+
+  async answered(jobId: string, after: EpochMs, until: EpochMs): Promise<readonly Stretch[]> {
+    await this.#ready();
+    if (until <= after) return [];
+    const found: Stretch[] = [];
+    // Due runs are named by their instants, so those of a stretch of time lie side by side.
+    const [from, to] = [scheduledTimeText(after), scheduledTimeText(until)];
+    const runs = {
+      ...this.#ofJob(jobId, 'sk', runSortKey(from), runSortKey(to)),
+      ProjectionExpression: '#pk, #sort, #scheduledTime, #ttl',
+    };
+    Object.assign(runs.ExpressionAttributeNames, {
+      '#scheduledTime': 'scheduledTime',
+      '#ttl': TTL_ATTRIBUTE,
+    });
+    const spans = this.#ofJob(jobId, 'order', `S#${instantKey(after + 1)}`, 'S$');
+    const [items, spanItems] = await Promise.all([this.#livingItems(runs), this.#livingItems(spans)]);
+    for (const item of items) {
+      const instant = numberOf(item, 'scheduledTime');
+      const isDue = textOf(item, 'sk') === runSortKey(dueRunId(instant));
+      if (isDue && instant > after && instant <= until) found.push([instant, instant]);
+    }
+    for (const item of spanItems) {
+      const { scheduledTime, spanFrom = scheduledTime } = storedRunOf(item).run;
+      if (spanFrom <= until) found.push([spanFrom, scheduledTime]);
+    }
+    return found.sort(([a, aEnd], [b, bEnd]) => a - b || aEnd - bEnd);
+  }
+
   async spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined> {
     await this.#ready();
     const query = this.#ofJob(jobId, 'order', `S#${instantKey(instant)}`, 'S$');
@@ -448,7 +504,9 @@ export class DynamoDbRunStore implements RunStore {
     });
     const oldest = found.sort((a, b) => (a.order < b.order ? -1 : 1)).slice(0, limit);
     const runs = await this.#runsAt(oldest.map(({ item }) => item));
-    return runs.filter(({ status, notBefore = 0 }) => status === 'pending' && notBefore <= now);
+    return runs.filter(
+      (run) => run.status === 'pending' && (run.notBefore ?? 0) <= now && !isHandedOut(run, now),
+    );
   }
 
   async pendingCounts(crontab: string): Promise<ReadonlyMap<string, number>> {
@@ -491,6 +549,19 @@ export class DynamoDbRunStore implements RunStore {
     return (await this.#intervals(items.filter(({ until }) => until === undefined))).sort(byJob);
   }
 
+  async takeTurn(crontab: string, token: string, at: EpochMs, until: EpochMs): Promise<boolean> {
+    await this.#ready();
+    const refused = await this.#table.write([
+      {
+        put: itemOf({ ...turnKey(crontab), token, until }),
+        when: TURN_IS_FREE,
+        names: { '#pk': 'pk', '#token': 'token', '#until': 'until' },
+        values: itemOf({ ':token': token, ':at': at }),
+      },
+    ]);
+    return refused === undefined;
+  }
+
   async cursor(crontab: string): Promise<EpochMs | undefined> {
     await this.#ready();
     const item = await this.#table.get(cursorKey(crontab));
@@ -507,9 +578,13 @@ export class DynamoDbRunStore implements RunStore {
     return await untilUndisturbed(this.#table, async () => {
       const head = await this.#table.get(planHeadKey(crontab));
       if (head === undefined) return { result: undefined };
-      const [id, hash, since] = [textOf(head, 'id'), textOf(head, 'hash'), numberOf(head, 'since')];
+      const id = textOf(head, 'id');
+      const rest = {
+        ...{ hash: textOf(head, 'hash'), since: numberOf(head, 'since') },
+        ...(head.target === undefined ? {} : { target: textOf(head, 'target') as Target }),
+      };
       const known = this.#plans.get(crontab);
-      if (known?.id === id) return { result: { plan: known.plan, hash, since } };
+      if (known?.id === id) return { result: { plan: known.plan, ...rest } };
       const chunks = await this.#items({
         ...prefixQuery(crontabKey(crontab), `PLAN#${id}#`),
         ConsistentRead: true,
@@ -517,8 +592,8 @@ export class DynamoDbRunStore implements RunStore {
       // Another plan came in force meanwhile, and this one's pieces were cleared away.
       if (chunks.length < numberOf(head, 'chunks')) return 'disturbed';
       const plan = unpacked<ActivePlan['plan']>(chunks.map((chunk) => chunk.plan?.B ?? new Uint8Array()));
-      this.#plans.set(crontab, { plan, hash, since, id });
-      return { result: { plan, hash, since } };
+      this.#plans.set(crontab, { plan, id });
+      return { result: { plan, ...rest } };
     });
   }
 
@@ -526,7 +601,7 @@ export class DynamoDbRunStore implements RunStore {
    * Not one write, for it may be thousands: but each of them may be repeated, and the plan comes in force by the last.
    * Until then the plan before it is, and whoever makes the change again goes on where this one was cut off.
    */
-  async setActivePlan({ plan, hash, since }: ActivePlan, change: ScheduleChange): Promise<void> {
+  async setActivePlan({ plan, hash, since, target }: ActivePlan, change: ScheduleChange): Promise<void> {
     await this.#ready();
     const { crontab } = plan;
     const chunks = packed(plan);
@@ -538,9 +613,20 @@ export class DynamoDbRunStore implements RunStore {
     for (const put of pieces) await this.#table.write([{ put }]);
     for (const { from, to } of change.renamed) await renameJob(this.#table, from, to, this.#now);
     await this.#changeSchedules(crontab, change);
-    const head = itemOf({ ...planHeadKey(crontab), hash, since, id, chunks: chunks.length });
-    await this.#table.write([{ put: head }]);
-    await this.#clearPlans(crontab, id);
+    const head = itemOf({ ...planHeadKey(crontab), hash, since, target, id, chunks: chunks.length });
+    const [first] = pieces as [Item];
+    // Who slept for hours in the middle of this may find its pieces cleared away.
+    const key = { pk: textOf(first, 'pk'), sk: textOf(first, 'sk') };
+    const refused = await this.#table.write([
+      { put: head },
+      { check: key, when: PIECE_IS_THERE, names: { '#pk': 'pk' } },
+    ]);
+    if (refused !== undefined)
+      throw new DynamoDbError('busy', this.#table.name, {
+        what: `another plan of crontab ${crontab} came in force before this one, which took too long`,
+        help: 'it is tried again',
+      });
+    await this.#clearPlans(crontab);
   }
 
   async crontabs(): Promise<readonly string[]> {
@@ -600,6 +686,12 @@ export class DynamoDbRunStore implements RunStore {
   /** Nothing to do: DynamoDB deletes what is over by itself, at no cost, and until then it is not seen. */
   async prune(): Promise<number> {
     return 0;
+  }
+
+  /** From the head of an answer to a small question. */
+  async time(): Promise<EpochMs | undefined> {
+    await this.#ready();
+    return await this.#table.time(MODE_KEY);
   }
 
   /** Waits for the writes that are under way, then lets go of the connections. */
@@ -1042,7 +1134,7 @@ export class DynamoDbRunStore implements RunStore {
   }
 
   /** Deletes pieces of former plans. */
-  async #clearPlans(crontab: string, id: string): Promise<void> {
+  async #clearPlans(crontab: string): Promise<void> {
     const pk = crontabKey(crontab);
     const query = {
       KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :from AND :to',
@@ -1052,8 +1144,13 @@ export class DynamoDbRunStore implements RunStore {
         ...{ ':pk': pk, ':from': 'PLAN#', ':to': `PLAN#${instantKey(this.#now() - PLAN_KEPT_MS)}` },
       }),
     };
-    const former = (await this.#items(query)).map((item) => textOf(item, 'sk'));
-    const deletes = former.filter((sk) => !sk.startsWith(`PLAN#${id}#`)).map((sk) => ({ pk, sk }));
+    const old = (await this.#items(query)).map((item) => textOf(item, 'sk'));
+    if (old.length === 0) return;
+    // Looked at after them: one that came in force meanwhile may have been written long ago.
+    const head = await this.#table.get(planHeadKey(crontab));
+    const deletes = old
+      .filter((sk) => head === undefined || !sk.startsWith(`PLAN#${textOf(head, 'id')}#`))
+      .map((sk) => ({ pk, sk }));
     await this.#table.writeAll([], deletes);
   }
 }
@@ -1082,7 +1179,10 @@ interface Refused {
 }
 
 const NOTIFICATION_IS_AS_SEEN = '#due = :due';
-const NOTIFICATION_IS_THERE = 'attribute_exists(#due)';
+/** And not put off to that time already: then this is a repetition, whose answer was lost. */
+const NOTIFICATION_IS_THERE = 'attribute_exists(#due) AND #due <> :due';
+const PIECE_IS_THERE = 'attribute_exists(#pk)';
+const TURN_IS_FREE = 'attribute_not_exists(#pk) OR #token = :token OR #until <= :at';
 const MODE_IS_MINE = 'attribute_not_exists(#pk) OR #isDryRun = :mine';
 
 /** What a claim's decision stands on: a job that is as it was read, or one in which nothing goes on. */

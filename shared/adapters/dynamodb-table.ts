@@ -87,15 +87,37 @@ export class DynamoDbTable {
     return Item;
   }
 
-  /** Items in the order of their keys, up to date; those that are not there are undefined. */
-  async getAll(keys: readonly TableKey[]): Promise<(Item | undefined)[]> {
+  /** When an answer was sent by the clock of the service, to the second; undefined when its head does not say. */
+  async time({ pk, sk }: TableKey): Promise<number | undefined> {
+    const command = new GetItemCommand({ TableName: this.name, Key: itemOf({ pk, sk }) });
+    let date: string | undefined;
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        date = (result.response as { headers?: Record<string, string> }).headers?.date;
+        return result;
+      },
+      { step: 'deserialize', priority: 'low' },
+    );
+    await this.#guard('GetItem', () => this.#gate.pass(() => this.#client.send(command)));
+    const time = Date.parse(date ?? '');
+    return Number.isNaN(time) ? undefined : time;
+  }
+
+  /**
+   * Items in the order of their keys, up to date; those that are not there are undefined.
+   *
+   * @param attributes all where left out; else these, beside the keys
+   */
+  async getAll(keys: readonly TableKey[], attributes?: readonly string[]): Promise<(Item | undefined)[]> {
     const found = new Map<string, Item>();
     const once = new Map(keys.map((key) => [keyText(key.pk, key.sk), key]));
     await inParallel(chunksOf([...once.values()], BATCH_GET_KEYS), async (chunk) => {
       let wanted = chunk.map(({ pk, sk }) => itemOf({ pk, sk }));
       for (let round = 0; wanted.length > 0; round++) {
         if (round > 0) await this.#rest(round, 'BatchGetItem');
-        const input = { RequestItems: { [this.name]: { Keys: wanted, ConsistentRead: true } } };
+        const asked = { Keys: wanted, ConsistentRead: true, ...projectionOf(attributes) };
+        const input = { RequestItems: { [this.name]: asked } };
         const { Responses, UnprocessedKeys } = await this.#guard('BatchGetItem', () =>
           this.#gate.pass(() => this.#client.send(new BatchGetItemCommand(input))),
         );
@@ -288,13 +310,20 @@ export async function untilUndisturbed<T>(
   });
 }
 
-/** Does work for all of a list, some at a time. */
+/** Does work for all of a list, some at a time. @throws the first failure, when nothing is under way any more */
 export async function inParallel<T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
   const left = list.values();
+  const failures: unknown[] = [];
   const worker = async () => {
-    for (const one of left) await work(one);
+    try {
+      // A write that arrived after the failure was told could undo what was written since.
+      for (const one of left) if (failures.length === 0) await work(one);
+    } catch (error) {
+      failures.push(error);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(PARALLEL, list.length) }, worker));
+  if (failures.length > 0) throw failures[0];
 }
 
 export function chunksOf<T>(list: readonly T[], size: number): T[][] {
@@ -316,6 +345,15 @@ function expressionOf({
     ...(when !== undefined && { ConditionExpression: when }),
     ...(names !== undefined && { ExpressionAttributeNames: { ...names } }),
     ...(values !== undefined && Object.keys(values).length > 0 && { ExpressionAttributeValues: values }),
+  };
+}
+
+function projectionOf(attributes: readonly string[] | undefined) {
+  if (attributes === undefined) return {};
+  const all = ['pk', 'sk', ...attributes];
+  return {
+    ProjectionExpression: all.map((name) => `#${name}`).join(', '),
+    ExpressionAttributeNames: Object.fromEntries(all.map((name) => [`#${name}`, name])),
   };
 }
 

@@ -1,9 +1,22 @@
 import type { Notification } from '../core/notify/notification.ts';
 import { emptyState, type JobState, recorded, renamedState } from '../core/run/job-state.ts';
-import { isPausedAt, type PauseInterval, pauseEnd, type Resumption } from '../core/run/pause.ts';
+import {
+  isPausedAt,
+  type PauseInterval,
+  pauseEnd,
+  type Resumption,
+  type Stretch,
+} from '../core/run/pause.ts';
 import { DEFAULT_RETENTION, type Retention } from '../core/run/retention.ts';
-import { type Attempt, isFinal, type OperatorRequest, type Run, type RunOutput } from '../core/run/run.ts';
-import { crontabOf } from '../core/run/run-id.ts';
+import {
+  type Attempt,
+  isFinal,
+  isHandedOut,
+  type OperatorRequest,
+  type Run,
+  type RunOutput,
+} from '../core/run/run.ts';
+import { crontabOf, dueRunId } from '../core/run/run-id.ts';
 import type {
   ActivePlan,
   Answer,
@@ -29,6 +42,7 @@ import {
   extendedRun,
   finishedRun,
   followsOrder,
+  handedRun,
   INTERVAL_RETENTION_MS,
   isClaimedBy,
   isFinishedAs,
@@ -69,6 +83,7 @@ export class MemoryRunStore implements RunStore {
   readonly #cursors = new Map<string, EpochMs>();
   readonly #plans = new Map<string, ActivePlan>();
   readonly #queue = new Map<string, Queued>();
+  readonly #turns = new Map<string, { readonly token: string; readonly until: EpochMs }>();
   /** Of jobs that were renamed: what they are called now. */
   readonly #aliases = new Map<string, string>();
   #pauses: PauseInterval[] = [];
@@ -146,6 +161,13 @@ export class MemoryRunStore implements RunStore {
     return true;
   }
 
+  async handOut(key: RunKey, at: EpochMs): Promise<boolean> {
+    const stored = this.#runs.get(keyOf(key));
+    const handed = stored && handedRun(stored, at);
+    if (handed !== undefined) this.#put(handed);
+    return handed !== undefined;
+  }
+
   async release(
     jobId: string,
     runId: string,
@@ -216,6 +238,21 @@ export class MemoryRunStore implements RunStore {
       .sort((a, b) => b - a)[0];
   }
 
+  async existing(keys: readonly RunKey[]): Promise<readonly RunKey[]> {
+    return keys.filter((key) => this.#runs.has(keyOf(key)));
+  }
+
+  async answered(jobId: string, after: EpochMs, until: EpochMs): Promise<readonly Stretch[]> {
+    return this.#all()
+      .filter((run) => run.jobId === jobId)
+      .filter(
+        ({ spanFrom, runId, scheduledTime }) => spanFrom !== undefined || runId === dueRunId(scheduledTime),
+      )
+      .map(({ spanFrom, scheduledTime }): Stretch => [spanFrom ?? scheduledTime, scheduledTime])
+      .filter(([from, to]) => to > after && from <= until)
+      .sort(oldestFirst);
+  }
+
   async spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined> {
     return this.#all()
       .filter((run) => run.jobId === jobId && run.spanFrom !== undefined)
@@ -235,7 +272,9 @@ export class MemoryRunStore implements RunStore {
 
   async pending(now: EpochMs, limit: number): Promise<readonly Run[]> {
     const due = this.#all()
-      .filter(({ status, notBefore }) => status === 'pending' && (notBefore as EpochMs) <= now)
+      .filter(
+        (run) => run.status === 'pending' && (run.notBefore as EpochMs) <= now && !isHandedOut(run, now),
+      )
       .sort((a, b) => a.scheduledTime - b.scheduledTime || newestFirst(b, a));
     const kindOf = ({ jobId, cause }: Run) => `${jobId} ${cause}`;
     const oldest = new Map([...due].reverse().map((run) => [kindOf(run), run]));
@@ -273,6 +312,13 @@ export class MemoryRunStore implements RunStore {
     return this.#schedules
       .filter(({ jobId, until }) => until === undefined && crontabOf(jobId) === crontab)
       .sort(byJob);
+  }
+
+  async takeTurn(crontab: string, token: string, at: EpochMs, until: EpochMs): Promise<boolean> {
+    const taken = this.#turns.get(crontab);
+    if (taken !== undefined && taken.token !== token && taken.until > at) return false;
+    this.#turns.set(crontab, { token, until });
+    return true;
   }
 
   async cursor(crontab: string): Promise<EpochMs | undefined> {
@@ -432,6 +478,11 @@ export class MemoryRunStore implements RunStore {
 function byJob(a: { readonly jobId: string }, b: { readonly jobId: string }): number {
   if (a.jobId === b.jobId) return 0;
   return a.jobId < b.jobId ? -1 : 1;
+}
+
+/** Of two stretches of a job. */
+function oldestFirst([a, aEnd]: Stretch, [b, bEnd]: Stretch): number {
+  return a - b || aEnd - bEnd;
 }
 
 function keyOf({ jobId, runId }: RunKey): string {

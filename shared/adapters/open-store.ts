@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { nearest } from '../core/nearest.ts';
 import type { Retention } from '../core/run/retention.ts';
 import type { Owner } from '../core/run/run.ts';
 import type { RunStore } from '../core/run/run-store.ts';
@@ -28,19 +29,45 @@ export function storeLocation(
   const name = isDryRun ? 'dry-run' : 'store';
   if (option === undefined) return { path: join(stateFolder(), `${name}.sqlite`), isDryRun };
   const [, kind, place = ''] = /^(sqlite|dynamodb):(.+)$/.exec(option) ?? [];
-  if (kind === undefined)
-    throw new UsageError(`\`--store\` takes \`sqlite:PATH\` or \`dynamodb:TABLE\`, got \`${option}\``);
+  if (kind === undefined) {
+    const meant = meantStore(option);
+    const hint = meant === undefined ? '' : `; did you mean \`${meant}\`?`;
+    throw new UsageError(`\`--store\` takes \`sqlite:PATH\` or \`dynamodb:TABLE\`, got \`${option}\`${hint}`);
+  }
   if (kind === 'dynamodb') return { path: tablePath(place, name), table: place, isDryRun };
   if (isFolder(place)) throw new UsageError(`\`--store\` takes a file, and \`${place}\` is a folder`);
   return { path: place, isDryRun };
 }
 
+const KINDS = ['sqlite', 'dynamodb'];
+
+/** The store that a misspelt option most likely means. */
+function meantStore(option: string): string | undefined {
+  const [, word = '', place = ''] = /^([A-Za-z]+):(?:\/\/)?(.+)$/.exec(option) ?? [];
+  const kind = nearest(word, KINDS);
+  return kind === undefined ? undefined : `${kind}:${place}`;
+}
+
 /** @see https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
 function tablePath(table: string, name: string): string {
-  if (/^[\w.-]{3,255}$/.test(table)) return join(stateFolder(), 'dynamodb', table, name);
+  if (isTableName(table)) return join(stateFolder(), 'dynamodb', table, name);
+  const arn = /^arn:[^:]*:dynamodb:([^:]*):\d*:table\/([^/]+)/.exec(table);
+  if (arn !== null)
+    throw new UsageError(
+      `\`--store dynamodb:TABLE\` takes a name and no ARN: \`dynamodb:${arn[2]}\`, and AWS_REGION=${arn[1]}`,
+    );
+  const meant = table.replaceAll(/^\/+|\/+$/g, '');
+  if (isTableName(meant))
+    throw new UsageError(
+      `\`--store dynamodb:TABLE\` takes the name alone, got \`${table}\`; did you mean \`dynamodb:${meant}\`?`,
+    );
   throw new UsageError(
     `\`--store dynamodb:TABLE\` takes 3 to 255 letters, digits and \`_.-\` as the table, got \`${table}\``,
   );
+}
+
+function isTableName(text: string): boolean {
+  return /^[\w.-]{3,255}$/.test(text);
 }
 
 /** Opens the store, and makes it where there is none; a table is made by its stack. @throws CommandError in one sentence */

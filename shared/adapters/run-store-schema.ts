@@ -1,3 +1,5 @@
+import { HANDED_MS } from '../core/run/run.ts';
+
 /** Marks a database as a run store of kuber-cron: `kcrn` in ASCII. */
 export const APPLICATION_ID = 0x6b63726e;
 
@@ -109,11 +111,23 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE alias (job_id TEXT PRIMARY KEY, new_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  // Ledger passes that start nothing themselves.
+  `
+  ALTER TABLE run ADD COLUMN handed_at INTEGER;
+  DROP INDEX run_pending;
+  CREATE INDEX run_pending ON run (job_id, cause, scheduled_time, created_at, run_id, not_before, handed_at)
+    WHERE status = 'pending';
+  ALTER TABLE plan ADD COLUMN target TEXT;
+  CREATE TABLE turn (crontab TEXT PRIMARY KEY, token TEXT NOT NULL, until_time INTEGER NOT NULL) STRICT;
+  `,
 ];
 
 const RUN_COLUMNS = `id, job_id, run_id, scheduled_time, triggered_by, status, reason, blocked_by, span_from,
-  plan_hash, created_at, finished_at, expires_at, holds_lock, cause, not_before, start_by, max_active_runs, owner,
-  lease_until, cancel_request, requests, attempts`;
+  plan_hash, created_at, finished_at, expires_at, holds_lock, cause, not_before, start_by, handed_at,
+  max_active_runs, owner, lease_until, cancel_request, requests, attempts`;
+
+// As `isHandedOut` has it.
+const HANDED = `COALESCE(handed_at, -${HANDED_MS}) + ${HANDED_MS}`;
 
 // Jobs of a crontab are those whose id begins with its name and a slash; '0' is what follows '/'.
 const OF_CRONTAB = `job_id > ?1 || '/' AND job_id < ?1 || '0'`;
@@ -140,22 +154,26 @@ export const STATEMENTS = {
       AND follows_order = 1 AND scheduled_time > ?2 AND scheduled_time <= ?3
     UNION ALL SELECT scheduled_time FROM run
       WHERE span_from IS NOT NULL AND job_id = ?1 AND scheduled_time > ?2 AND scheduled_time <= ?3)`,
+  answered: `SELECT run_id, scheduled_time, NULL AS span_from FROM run WHERE run_id > ?4 AND run_id <= ?5 AND +job_id = ?1
+    UNION ALL SELECT run_id, scheduled_time, span_from FROM run
+      WHERE span_from IS NOT NULL AND job_id = ?1 AND scheduled_time > ?2 AND span_from <= ?3`,
   expired: `SELECT COUNT(*) AS count FROM run WHERE expires_at <= ?`,
   pending: `SELECT ${RUN_COLUMNS} FROM
       (SELECT DISTINCT job_id AS kind_job, cause AS kind_cause FROM run WHERE status = 'pending')
     CROSS JOIN run ON id = (
-      SELECT id FROM run WHERE status = 'pending' AND job_id = kind_job AND cause IS kind_cause AND not_before <= ?
+      SELECT id FROM run WHERE status = 'pending' AND job_id = kind_job AND cause IS kind_cause
+        AND MAX(not_before, ${HANDED}) <= ?
       ORDER BY scheduled_time, created_at, run_id LIMIT 1)
     ORDER BY scheduled_time, created_at, job_id, run_id LIMIT ?`,
   pendingCounts: `SELECT job_id, COUNT(*) AS count FROM run WHERE status = 'pending' AND ${OF_CRONTAB}
     GROUP BY job_id ORDER BY job_id`,
   insertRun: `INSERT INTO run (job_id, run_id, scheduled_time, triggered_by, plan_hash, created_at, span_from,
-    status, reason, blocked_by, finished_at, expires_at, holds_lock, cause, not_before, start_by, max_active_runs,
-    owner, lease_until, cancel_request, requests, follows_order, attempts)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    status, reason, blocked_by, finished_at, expires_at, holds_lock, cause, not_before, start_by, handed_at,
+    max_active_runs, owner, lease_until, cancel_request, requests, follows_order, attempts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   updateRun: `UPDATE run SET status = ?, reason = ?, blocked_by = ?, finished_at = ?, expires_at = ?, holds_lock = ?,
-    cause = ?, not_before = ?, start_by = ?, max_active_runs = ?, owner = ?, lease_until = ?, cancel_request = ?,
-    requests = ?, follows_order = ?, attempts = ? WHERE id = ?`,
+    cause = ?, not_before = ?, start_by = ?, handed_at = ?, max_active_runs = ?, owner = ?, lease_until = ?,
+    cancel_request = ?, requests = ?, follows_order = ?, attempts = ? WHERE id = ?`,
   startRun: `UPDATE run SET status = ?, attempts = ? WHERE id = ?`,
   extendRun: `UPDATE run SET lease_until = ? WHERE id = ?`,
   extendSpan: `UPDATE run SET scheduled_time = ? WHERE id = ?`,
@@ -212,7 +230,9 @@ export const STATEMENTS = {
 
   cursor: `SELECT handled_until FROM cursor WHERE crontab = ?`,
   setCursor: `INSERT OR REPLACE INTO cursor (crontab, handled_until) VALUES (?, ?)`,
-  plan: `SELECT hash, since, plan FROM plan WHERE crontab = ?`,
-  setPlan: `INSERT OR REPLACE INTO plan (crontab, hash, since, plan) VALUES (?, ?, ?, ?)`,
+  turn: `SELECT token, until_time FROM turn WHERE crontab = ?`,
+  setTurn: `INSERT OR REPLACE INTO turn (crontab, token, until_time) VALUES (?, ?, ?)`,
+  plan: `SELECT hash, since, plan, target FROM plan WHERE crontab = ?`,
+  setPlan: `INSERT OR REPLACE INTO plan (crontab, hash, since, plan, target) VALUES (?, ?, ?, ?, ?)`,
   crontabs: `SELECT crontab FROM plan ORDER BY crontab`,
 } as const;

@@ -1,9 +1,16 @@
 import { resolve } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Target } from '../core/crontab/options.ts';
 import { sha256Hex } from '../core/hash.ts';
 import type { Notification } from '../core/notify/notification.ts';
 import { emptyState, type JobState, recorded, renamedState } from '../core/run/job-state.ts';
-import { isPausedAt, type PauseInterval, pauseEnd, type Resumption } from '../core/run/pause.ts';
+import {
+  isPausedAt,
+  type PauseInterval,
+  pauseEnd,
+  type Resumption,
+  type Stretch,
+} from '../core/run/pause.ts';
 import { DEFAULT_RETENTION, type Retention } from '../core/run/retention.ts';
 import { type Attempt, isFinal, type OperatorRequest, type Run, type RunOutput } from '../core/run/run.ts';
 import { dueRunId } from '../core/run/run-id.ts';
@@ -31,6 +38,7 @@ import {
   decideClaim,
   finishedRun,
   followsOrder,
+  handedRun,
   INTERVAL_RETENTION_MS,
   isClaimedBy,
   isFinishedAs,
@@ -178,6 +186,15 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
+  handOut(key: RunKey, at: EpochMs): Promise<boolean> {
+    return this.#write(() => {
+      const row = this.#find(key);
+      const handed = row && handedRun(row, at);
+      if (row !== undefined && handed !== undefined) this.#put(handed, row.id);
+      return handed !== undefined;
+    });
+  }
+
   release(
     jobId: string,
     runId: string,
@@ -266,6 +283,22 @@ export class SqliteRunStore implements RunStore {
     });
   }
 
+  existing(keys: readonly RunKey[]): Promise<readonly RunKey[]> {
+    return this.#read(() => keys.filter((key) => this.#find(key) !== undefined));
+  }
+
+  answered(jobId: string, after: EpochMs, until: EpochMs): Promise<readonly Stretch[]> {
+    return this.#read(() => {
+      const rows = this.#statements.answered.all(
+        ...[jobId, after, until, dueRunId(after), dueRunId(until)],
+      ) as { run_id: string; scheduled_time: EpochMs; span_from: EpochMs | null }[];
+      return rows
+        .filter((row) => row.span_from !== null || row.run_id === dueRunId(row.scheduled_time))
+        .map(({ span_from, scheduled_time }): Stretch => [span_from ?? scheduled_time, scheduled_time])
+        .sort(([a, aEnd], [b, bEnd]) => a - b || aEnd - bEnd);
+    });
+  }
+
   spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined> {
     return this.#read(() => this.#statements.spanAt.all(jobId, instant).map(runOf)[0]);
   }
@@ -309,6 +342,15 @@ export class SqliteRunStore implements RunStore {
     return this.#read(() => this.#intervals(this.#statements.currentSchedules.all(crontab)));
   }
 
+  takeTurn(crontab: string, token: string, at: EpochMs, until: EpochMs): Promise<boolean> {
+    return this.#write(() => {
+      const taken = this.#statements.turn.get(crontab);
+      if (taken !== undefined && taken.token !== token && (taken.until_time as EpochMs) > at) return false;
+      this.#statements.setTurn.run(crontab, token, until);
+      return true;
+    });
+  }
+
   cursor(crontab: string): Promise<EpochMs | undefined> {
     return this.#read(() => this.#statements.cursor.get(crontab)?.handled_until as EpochMs | undefined);
   }
@@ -321,15 +363,18 @@ export class SqliteRunStore implements RunStore {
     return this.#read(() => {
       const row = this.#statements.plan.get(crontab);
       if (row === undefined) return undefined;
-      const { hash, since, plan } = row;
-      return { plan: parse(plan), hash: hash as string, since: since as EpochMs };
+      const { hash, since, plan, target } = row;
+      return {
+        ...{ plan: parse<ActivePlan['plan']>(plan), hash: hash as string, since: since as EpochMs },
+        ...(target === null ? {} : { target: target as Target }),
+      };
     });
   }
 
-  setActivePlan({ plan, hash, since }: ActivePlan, change: ScheduleChange): Promise<void> {
+  setActivePlan({ plan, hash, since, target }: ActivePlan, change: ScheduleChange): Promise<void> {
     return this.#write(() => {
       const { setPlan, dropSchedule, closeSchedule } = this.#statements;
-      setPlan.run(plan.crontab, hash, since, JSON.stringify(plan));
+      setPlan.run(plan.crontab, hash, since, JSON.stringify(plan), target ?? null);
       for (const { from, to } of change.renamed) this.#rename(from, to);
       const { at, closed, opened } = change;
       // What begins at this very moment was opened by the same change before, and its answer was lost.
@@ -472,7 +517,13 @@ export class SqliteRunStore implements RunStore {
     const changing: SQLInputValue[] = [
       ...[run.status, run.reason ?? null, run.blockedBy ?? null, run.finishedAt ?? null, expiresAt ?? null],
       ...[holdsLock ? 1 : 0, run.cause ?? null, run.notBefore ?? null, run.startBy ?? null],
-      ...[run.maxActiveRuns ?? null, json(run.owner), run.leaseUntil ?? null, json(run.cancelRequest)],
+      ...[
+        run.handedAt ?? null,
+        run.maxActiveRuns ?? null,
+        json(run.owner),
+        run.leaseUntil ?? null,
+        json(run.cancelRequest),
+      ],
       ...[json(run.requests), followsOrder(run) ? 1 : 0, JSON.stringify(run.attempts)],
     ];
     if (id === undefined) {
@@ -575,6 +626,7 @@ function storedRunOf(row: Row): RunRow {
     ...(row.cause === null ? {} : { cause: row.cause as Run['cause'] }),
     ...(row.not_before === null ? {} : { notBefore: row.not_before as EpochMs }),
     ...(row.start_by === null ? {} : { startBy: row.start_by as EpochMs }),
+    ...(row.handed_at === null ? {} : { handedAt: row.handed_at as EpochMs }),
     ...(row.max_active_runs === null ? {} : { maxActiveRuns: row.max_active_runs as number }),
     ...(row.owner === null ? {} : { owner: parse<Run['owner']>(row.owner) }),
     ...(row.lease_until === null ? {} : { leaseUntil: row.lease_until as EpochMs }),

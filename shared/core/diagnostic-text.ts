@@ -9,6 +9,9 @@ const PLAIN: Paint = (_role, text) => text;
 /** Widest piece of a line that a frame shows. Characters. */
 const FRAME_WIDTH = 120;
 
+/** A diagnostic, or another finding about a text. */
+export type Rendered = Omit<Diagnostic, 'code'> & { readonly code: string };
+
 /** Renders the diagnostics of one file; keep one per file, since it indexes the text's lines. */
 export class DiagnosticRenderer {
   readonly #file: string;
@@ -22,7 +25,7 @@ export class DiagnosticRenderer {
   }
 
   /** With place, code frame and help, over several lines; no line end at the end. */
-  text(diagnostic: Diagnostic): string {
+  text(diagnostic: Rendered): string {
     const { code, severity, message, help, span } = diagnostic;
     const head = `${this.#paint(severity, `${severity}[${code}]`)}: ${printable(message)}`;
     // A log of CI is no place for a password either.
@@ -35,7 +38,7 @@ export class DiagnosticRenderer {
   }
 
   /** Documented shape of `--format json`; offsets are UTF-16, lines and columns from 1. */
-  json(diagnostic: Diagnostic) {
+  json(diagnostic: Rendered) {
     const place = (span: Diagnostic['span']) => ({
       file: this.#file,
       start: { offset: span.start, ...this.#lines.position(span.start) },
@@ -53,7 +56,7 @@ export class DiagnosticRenderer {
   }
 
   /** A workflow command of GitHub Actions. @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
-  github(diagnostic: Diagnostic): string {
+  github(diagnostic: Rendered): string {
     const { code, severity, message, help, span } = diagnostic;
     const start = this.#lines.position(span.start);
     const end = this.#lines.position(Math.max(span.start, span.end - 1));

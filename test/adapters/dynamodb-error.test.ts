@@ -71,6 +71,39 @@ describe('an error of the SDK becomes one sentence that says what to do:', () =>
       'DynamoDB cannot be reached (connect ECONNREFUSED 127.0.0.1:1); see whether the network, AWS_REGION and AWS_ENDPOINT_URL_DYNAMODB lead there',
     ],
     [
+      'an action that is denied whatever else is allowed',
+      {
+        name: 'AccessDeniedException',
+        message: `${PRINCIPAL} is not authorized to perform: dynamodb:Query on resource: x with an explicit deny in an identity-based policy`,
+      },
+      'unwritable',
+      'these credentials may not do dynamodb:Query; an explicit deny in the identity-based policy forbids it: take that out',
+    ],
+    [
+      'a key of nobody',
+      { name: 'InvalidClientTokenId', message: 'The security token included in the request is invalid' },
+      'unwritable',
+      'AWS does not accept these credentials; see whether they are complete, of this account and still in force, and whether the clock is right',
+    ],
+    [
+      'a certificate of somebody else',
+      { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', message: 'unable to verify the first certificate' },
+      'failed',
+      'DynamoDB cannot be reached (unable to verify the first certificate); see whether the network, AWS_REGION and AWS_ENDPOINT_URL_DYNAMODB lead there',
+    ],
+    [
+      'an endpoint that is no URL',
+      { name: 'TypeError', code: 'ERR_INVALID_URL', message: 'Invalid URL' },
+      'failed',
+      'the endpoint is no URL; set AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL to one such as http://127.0.0.1:8000, or unset them',
+    ],
+    [
+      'an answer of something else',
+      { name: 'SyntaxError', message: 'Unexpected token <', $response: {} },
+      'failed',
+      'what answers is not DynamoDB; see where AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL and a proxy on the way lead',
+    ],
+    [
       'a table with other keys',
       { name: 'ValidationException', message: 'The provided key element does not match the schema' },
       'foreign',

@@ -29,6 +29,7 @@ async function series(
 }
 
 const NOTHING_DROPPED = {
+  'kubercron_deliveries_dropped_total main malformed': 0,
   'kubercron_deliveries_dropped_total main not-due': 0,
   'kubercron_deliveries_dropped_total main not-foreseen': 0,
   'kubercron_deliveries_dropped_total main unknown-job': 0,

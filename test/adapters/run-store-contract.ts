@@ -18,6 +18,7 @@ import {
   runToEnd,
   SPRING_NIGHT,
 } from '../support/run-claims.ts';
+import { describeLedger } from './run-store-ledger.ts';
 import { describeRunProtocol } from './run-store-protocol.ts';
 import { describeRunRecords } from './run-store-records.ts';
 import { describeStartedClaims } from './started-claim.ts';
@@ -52,6 +53,7 @@ export function describeRunStore(name: string, open: () => RunStore): void {
     describeRunProtocol(open);
     describeRunRecords(open);
     describeStartedClaims(open);
+    describeLedger(open);
 
     describe('claim', () => {
       const claimed: Run = {

@@ -181,6 +181,13 @@ describe('statements', () => {
       'SEARCH run USING INDEX run_span (job_id=? AND scheduled_time>? AND scheduled_time<?)',
       'SEARCH (subquery-2)',
     ],
+    answered: [
+      'COMPOUND QUERY',
+      'LEFT-MOST SUBQUERY',
+      'SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id>? AND run_id<?)',
+      'UNION ALL',
+      'SEARCH run USING INDEX run_span (job_id=? AND scheduled_time>?)',
+    ],
     expired: ['SEARCH run USING COVERING INDEX run_by_expiry (expires_at<?)'],
     // Scans an index of none but runs that are claimed or running.
     unfinished: ['SCAN run USING INDEX run_unfinished'],
@@ -239,6 +246,7 @@ describe('statements', () => {
     retryNotification: ['SEARCH notification USING INTEGER PRIMARY KEY (rowid=?)'],
     deleteNotification: ['SEARCH notification USING INDEX sqlite_autoindex_notification_1 (id=?)'],
     cursor: ['SEARCH cursor USING INDEX sqlite_autoindex_cursor_1 (crontab=?)'],
+    turn: ['SEARCH turn USING INDEX sqlite_autoindex_turn_1 (crontab=?)'],
     plan: ['SEARCH plan USING INDEX sqlite_autoindex_plan_1 (crontab=?)'],
     // Crontabs are few.
     crontabs: ['SCAN plan USING COVERING INDEX sqlite_autoindex_plan_1'],

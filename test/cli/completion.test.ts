@@ -4,11 +4,12 @@ import { delimiter, join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { allCommands } from '../../cli/main.ts';
 import { daemonCommand } from '../../container/daemon.ts';
+import { serveCommand } from '../../container/serve.ts';
 import { kuberCron } from '../support/kuber-cron.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FOLDER = temporaryFolder();
-const others = [daemonCommand];
+const others = [daemonCommand, serveCommand];
 const names = allCommands(others).map(({ name }) => name);
 const script = (shell: string) => join(FOLDER, `completion.${shell}`);
 const hasZsh = spawnSync('zsh', ['--version']).status === 0;

@@ -2,16 +2,21 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { allCommands } from '../../cli/main.ts';
 import { daemonCommand } from '../../container/daemon.ts';
+import { serveCommand } from '../../container/serve.ts';
 import type { Command } from '../../shared/adapters/command-line.ts';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
 import { scheduleChange } from '../../shared/core/run/schedule-history.ts';
-import { kuberCron } from '../support/kuber-cron.ts';
+import { expectedSchedules } from '../../shared/core/target/drift.ts';
+import { Names } from '../../shared/core/target/names.ts';
+import { deployed, type Edit } from '../support/deployed-schedules.ts';
+import { kuberCron, launch } from '../support/kuber-cron.ts';
 import { planOf } from '../support/plan-of.ts';
+import { ScheduleService } from '../support/schedule-service.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);
 const FOLDER = temporaryFolder();
-const commands = allCommands([daemonCommand]);
+const commands = allCommands([daemonCommand, serveCommand]);
 
 /** What stands below the mark of a command. */
 function generated({ name, operands, options }: Command): string {
@@ -92,6 +97,7 @@ H 2 * * * true%in
 
   test.each<[command: string, invocations: string[][]]>([
     ['check', [['check', '-']]],
+    ['doctor', [['doctor', '--store', store, '-']]],
     [
       'explain',
       [
@@ -132,6 +138,36 @@ H 2 * * * true%in
     const { run: _as, ...example } = documented('logs') as { run: Json };
     expect(differences(rest, example, 'logs')).toEqual([]);
     expect(differences({ runs: [run] }, documented('runs'), 'logs')).toEqual([]);
+  });
+
+  test('drift', async () => {
+    const crontab = `${FOLDER}/shop.crontab`;
+    writeFileSync(
+      crontab,
+      'CRON_TZ=UTC\n# kuber-cron: name=a timeout=1m\n0 4 * * * true\n# kuber-cron: name=b timeout=1m\n0 5 * * * true\n',
+    );
+    const context = { names: new Names('kuber-cron'), memory: 512 };
+    const [first, , watchdog] = expectedSchedules([planOf(readFileSync(crontab, 'utf8'))], context, 8);
+    const edit: Edit = (fields) => Object.assign(fields, { EndDate: 1, Description: undefined });
+    const found = [first, watchdog].flatMap((one) =>
+      one === undefined ? [] : [deployed(one.schedule, edit)],
+    );
+    const service = await ScheduleService.start(
+      'kuber-cron',
+      new Map(found.map((one) => [one.fields.Name as string, one])),
+    );
+    const env = { AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
+    const argv = ['kuber-cron', 'drift', '--format', 'json', crontab];
+    try {
+      const { stdout } = await launch(argv, {
+        env: { ...env, AWS_ENDPOINT_URL_SCHEDULER: service.endpoint },
+      });
+      const written = JSON.parse(stdout);
+      expect(differences(written, documented('drift'), 'drift')).toEqual([]);
+      expect(written.drift).toHaveLength(3);
+    } finally {
+      await service.stop();
+    }
   });
 
   test('every command with JSON is documented, and no other', () => {

@@ -73,8 +73,11 @@ describe('the package', () => {
     mkdirSync(clone);
     for (const part of [
       'package.json',
+      'tsconfig.json',
       'cli',
       'container',
+      'functions',
+      'infra',
       'shared',
       'crontab',
       'docs',

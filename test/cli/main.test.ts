@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { allCommands } from '../../cli/main.ts';
 import { daemonCommand } from '../../container/daemon.ts';
+import { serveCommand } from '../../container/serve.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { kuberCron } from '../support/kuber-cron.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const others = [daemonCommand];
+const others = [daemonCommand, serveCommand];
 const commands = allCommands(others);
 const NO_STORE = join(temporaryFolder(), 'none.sqlite');
 const nothing = `sqlite:${NO_STORE}`;
@@ -66,7 +67,7 @@ describe('wrong usage is exit code 2 and says what is allowed', () => {
     [['chekc'], 'there is no command `chekc`; did you mean `check`?'],
     [
       ['x'],
-      'there is no command `x`; there are check, explain, next, daemon, run, jobs, runs, logs, why, retry, backfill, cancel, pause, resume, prune, completion',
+      'there is no command `x`; there are check, doctor, explain, next, daemon, serve, run, jobs, runs, logs, why, retry, backfill, cancel, pause, resume, prune, drift, completion',
     ],
     [['help', 'nxt'], 'there is no command `nxt`; did you mean `next`?'],
     [['\u001b[31m'], 'there is no command `\\u{1b}[31m`; there are'],
@@ -118,6 +119,31 @@ describe('wrong usage is exit code 2 and says what is allowed', () => {
     [['runs', '--limit', '1.5'], '`--limit` must be a whole number of 1-100000, got `1.5`'],
     [['logs'], '`logs` wants a job, and perhaps one of its runs; `kuber-cron runs` lists both'],
     [['jobs', '--store', 'a.sqlite'], '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `a.sqlite`'],
+    [
+      ['jobs', '--store', 'dynamo:runs'],
+      '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `dynamo:runs`; did you mean `dynamodb:runs`?',
+    ],
+    [
+      ['jobs', '--store', 'DynamoDB://runs'],
+      '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `DynamoDB://runs`; did you mean `dynamodb:runs`?',
+    ],
+    [
+      ['jobs', '--store', 'sqllite:/tmp/a'],
+      '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `sqllite:/tmp/a`; did you mean `sqlite:/tmp/a`?',
+    ],
+    [['jobs', '--store', 'dynamodb:'], '`--store` takes `sqlite:PATH` or `dynamodb:TABLE`, got `dynamodb:`'],
+    [
+      ['jobs', '--store', 'dynamodb://runs'],
+      '`--store dynamodb:TABLE` takes the name alone, got `//runs`; did you mean `dynamodb:runs`?',
+    ],
+    [
+      ['jobs', '--store', 'dynamodb:arn:aws:dynamodb:eu-central-1:123456789012:table/runs'],
+      '`--store dynamodb:TABLE` takes a name and no ARN: `dynamodb:runs`, and AWS_REGION=eu-central-1',
+    ],
+    [
+      ['jobs', '--store', 'dynamodb:my runs'],
+      '`--store dynamodb:TABLE` takes 3 to 255 letters, digits and `_.-` as the table, got `my runs`',
+    ],
     [['jobs', '--store', 'sqlite:/'], '`--store` takes a file, and `/` is a folder'],
     [['completion', 'fish'], '`completion` takes `bash` or `zsh`'],
     [['daemon'], '`daemon` wants a crontab: a file or a folder'],

@@ -9,7 +9,7 @@ import type { RunStore } from '../../shared/core/run/run-store.ts';
 import { fastClock } from '../support/fault-clock.ts';
 import type { Death, Faults } from '../support/fault-home.ts';
 
-const { pace, death } = JSON.parse(process.env.FAULTS as string) as Faults;
+const { pace, death, isTimeTold = false } = JSON.parse(process.env.FAULTS as string) as Faults;
 
 /** Dies by KILL at the nth call of a method, before it is made or when it is answered. */
 function mortal(store: RunStore, { method, nth, moment }: Death): RunStore {
@@ -30,10 +30,28 @@ function mortal(store: RunStore, { method, nth, moment }: Death): RunStore {
   });
 }
 
+/** A store whose own clock, which is not the test's, is not seen. */
+function timeless(store: RunStore): RunStore {
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value = name === 'time' ? undefined : Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+const paced = fastClock(pace);
+let correction = 0;
+// As an administrator sets a clock: right, and wrong again.
+process.on('SIGUSR2', () => {
+  correction = correction === 0 ? Date.now() - paced.now() : 0;
+});
+
 const daemon = new Daemon(parseInvocation(daemonCommand, process.argv.slice(2)), process, {
-  clock: fastClock(pace),
+  clock: { ...paced, now: () => paced.now() + correction },
   openStore: (location, retention) => {
-    const store = openDaemonStore(location, retention);
+    const opened = openDaemonStore(location, retention);
+    const store = isTimeTold ? opened : timeless(opened);
     return death === undefined ? store : mortal(store, death);
   },
 });

@@ -77,10 +77,13 @@ describe.each(STORES)('a store %s', (what, open) => {
   );
 });
 
-test.each(Array.from({ length: 12 }, (_, n) => n))(
-  `a day of faults of all kinds, edits, pauses, cancellations, crashes and downtimes (seed ${FAULT_SEED}, day %i)`,
-  async (n) => {
-    const chance = new Chance(FAULT_SEED, `day ${n}`);
+/** A minute was handled while a job was held back for an answer in doubt: a crash then lost that job's. */
+const ONCE_LOST = [426_449, 2] as const;
+
+test.each([ONCE_LOST, ...Array.from({ length: 12 }, (_, n) => [FAULT_SEED, n] as const)])(
+  'a day of faults of all kinds, edits, pauses, cancellations, crashes and downtimes (seed %i, day %i)',
+  async (seed, n) => {
+    const chance = new Chance(seed, `day ${n}`);
     const [, open] = chance.of(STORES);
     const store = open();
     try {

@@ -58,6 +58,14 @@ describe('the run store', () => {
     expect(attributes).toHaveLength(AttributeDefinitions.length);
     expect(table.DeletionPolicy).toBe('Retain');
   });
+
+  test('of a dry run is another one, and goes with it', () => {
+    const { Resources } = coreOf({ dryRun: true });
+    const tables = Object.entries(resourcesOf({ Resources }, 'AWS::DynamoDB::Table'));
+    expect(
+      tables.map(([id, { DeletionPolicy }]) => [id.replace(/[0-9A-F]{8}$/, ''), DeletionPolicy]),
+    ).toEqual([['DryRuns', 'Delete']]);
+  });
 });
 
 describe('the functions', () => {
@@ -88,6 +96,16 @@ describe('the functions', () => {
       KUBERCRON_METRICS_NAMESPACE: 'kuber-cron',
       KUBERCRON_STORE: { 'Fn::Join': ['', ['dynamodb:', { Ref: expect.stringMatching(/^Runs/) }]] },
     });
+  });
+
+  test.each([
+    [{}, { KUBERCRON_JOB_METRICS: 'false', KUBERCRON_DRY_RUN: 'false' }],
+    [{ jobMetrics: true }, { KUBERCRON_JOB_METRICS: 'true', KUBERCRON_DRY_RUN: 'false' }],
+    [{ dryRun: true }, { KUBERCRON_JOB_METRICS: 'false', KUBERCRON_DRY_RUN: 'true' }],
+  ])('are told by %j that %j', (change, variables) => {
+    const all = Object.values(resourcesOf(coreOf(change), 'AWS::Lambda::Function'));
+    expect(all).toHaveLength(3);
+    for (const { Properties } of all) expect(Properties.Environment.Variables).toMatchObject(variables);
   });
 
   test('are an executor for each memory class that a job asks for, and the usual one', () => {

@@ -5,6 +5,8 @@ const PROTOCOL = 'test/container/run-protocol.test.ts';
 const UNANSWERED = 'test/container/unanswered.test.ts';
 const JANITOR = 'test/container/janitor.test.ts';
 const DAEMON = 'test/container/daemon.test.ts';
+const START = 'test/container/start.test.ts';
+const CLOCK = 'test/container/clock-guard.test.ts';
 
 /** What the daemon makes of the rules. */
 export const DAEMON_MUTANTS: Mutants = {
@@ -57,9 +59,9 @@ export const DAEMON_MUTANTS: Mutants = {
   },
   'new-plan-owes-nothing-old': {
     promise: 'a plan owes nothing from before it was in force',
-    file: 'container/scheduler.ts',
-    find: 'Math.max(cursor ?? old.since, old.since <= now ? old.since : 0)',
-    replace: 'cursor ?? old.since',
+    file: 'shared/core/run/activation.ts',
+    find: 'Math.max(cursor ?? since, since <= now ? since : 0)',
+    replace: 'cursor ?? since',
     test: SCHEDULER,
     only: 'after a restart',
   },
@@ -151,7 +153,7 @@ export const DAEMON_MUTANTS: Mutants = {
   'hang-up-reloads': {
     promise: 'HUP reads the crontabs again, and stops nothing',
     file: 'container/daemon.ts',
-    find: 'this.#hasTerminal ? undefined : () => void reload(true)',
+    find: 'this.#hasTerminal ? undefined : () => this.#onHangUp()',
     replace: 'undefined',
     test: DAEMON,
     only: 'HUP reads the crontabs again',
@@ -171,5 +173,69 @@ export const DAEMON_MUTANTS: Mutants = {
     replace: 'const passed: Record<string, string> = { ...env } as Record<string, string>;',
     test: 'test/cli/run.test.ts',
     only: 'the environment is that of cron',
+  },
+  'passing-fault-waited-for': {
+    promise: 'a run store that cannot be reached at the start is waited for, and is no crash loop',
+    file: 'container/patience.ts',
+    find: "new Set(['failed', 'busy', 'full'])",
+    replace: "new Set(['failed', 'full'])",
+    test: START,
+    only: 'may pass',
+  },
+  'lasting-fault-ends': {
+    promise: 'a run store that belongs to another program ends the daemon with a sentence',
+    file: 'container/patience.ts',
+    find: 'if (problem === undefined || !PASSING.has(problem.problem)) throw error;',
+    replace: 'if (problem === undefined) throw error;',
+    test: START,
+    only: 'does not pass',
+  },
+  'patience-doubles': {
+    promise: 'a run store that cannot be reached is asked less and less often',
+    file: 'container/patience.ts',
+    find: 'WAIT_MS.first * 2 ** tries',
+    replace: 'WAIT_MS.first',
+    test: START,
+    only: 'waits twice as long each time',
+  },
+  'same-name-no-crash-loop': {
+    promise: 'two files of one name in a ConfigMap are no crash loop, and the last good crontab goes on',
+    file: 'container/crontab-loader.ts',
+    find: 'if (!this.#mayHeal(error)) throw error;',
+    replace: 'throw error;',
+    test: START,
+    only: 'a folder in which two files are one crontab',
+  },
+  'doctor-path-of-command': {
+    promise: 'doctor looks for programs on the PATH of their command, not on its own',
+    file: 'cli/doctor-jobs.ts',
+    find: 'programFault(program, environment, ownPath)',
+    replace: 'programFault(program, { ...environment, PATH: ownPath }, ownPath)',
+    test: 'test/cli/doctor.test.ts',
+    only: 'a program that only this process sees',
+  },
+  'doctor-fails-the-build': {
+    promise: 'doctor ends with 1 when something was found',
+    file: 'cli/doctor.ts',
+    find: 'return told.length === 0 ? EXIT.fine : EXIT.problems;',
+    replace: 'return EXIT.fine;',
+    test: 'test/cli/doctor.test.ts',
+    only: 'with errors is shown as',
+  },
+  'clock-off-starts-nothing': {
+    promise: 'a daemon whose clock is off that of the store starts nothing',
+    file: 'container/scheduler.ts',
+    find: 'await admit?.();',
+    replace: '',
+    test: CLOCK,
+    only: 'starts nothing more',
+  },
+  'sleep-is-no-wrong-clock': {
+    promise: 'the store is asked again before a clock is called wrong',
+    file: 'container/clock-guard.ts',
+    find: ' || this.fault !== undefined',
+    replace: '',
+    test: CLOCK,
+    only: 'machine sleeps',
   },
 };

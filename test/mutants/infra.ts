@@ -4,6 +4,7 @@ const SCHEDULES = 'test/infra/schedules.test.ts';
 const CORE = 'test/infra/core-stack.test.ts';
 const INPUT = 'test/infra/input.test.ts';
 const DELIVERY = 'test/core/target/delivery.test.ts';
+const DRIFT = 'test/core/target/drift.test.ts';
 
 /** What is deployed to AWS. */
 export const INFRA: Mutants = {
@@ -30,14 +31,14 @@ export const INFRA: Mutants = {
   },
   'suspended-schedule': {
     promise: 'a suspended entry has a schedule that does not deliver',
-    file: 'infra/schedules.ts',
+    file: 'shared/core/target/schedules.ts',
     find: "state: suspend === undefined ? 'ENABLED' : 'DISABLED',",
     replace: "state: 'ENABLED',",
     test: SCHEDULES,
   },
   'second-part': {
     promise: 'both expressions of an entry with two day fields are deployed',
-    file: 'infra/schedules.ts',
+    file: 'shared/core/target/schedules.ts',
     find: 'return cover.parts.map(({ expression, timeZone }, part) => ({',
     replace: 'return cover.parts.slice(0, 1).map(({ expression, timeZone }, part) => ({',
     test: SCHEDULES,
@@ -90,6 +91,41 @@ export const INFRA: Mutants = {
     find: 'parameter${secretsPath}/${secret}`,',
     replace: 'parameter${secretsPath}/*`,',
     test: CORE,
+  },
+  'drift-unset': {
+    promise: 'what somebody set that we never set is drift',
+    file: 'shared/core/target/drift.ts',
+    find: 'new Set([...wanted.keys(), ...there.keys()])',
+    replace: 'new Set(wanted.keys())',
+    test: DRIFT,
+  },
+  'drift-missing-in-list': {
+    promise: 'a list that lags behind makes no drift',
+    file: 'shared/core/target/drift.ts',
+    find: 'const names = new Set(known.keys());',
+    replace: 'const names = new Set<string>();',
+    test: DRIFT,
+  },
+  'drift-disabled': {
+    promise: 'a schedule that was disabled by hand is told as such',
+    file: 'shared/core/target/drift.ts',
+    find: "got === 'DISABLED'",
+    replace: "got === 'ENABLED'",
+    test: DRIFT,
+  },
+  'drift-after-failure': {
+    promise: 'nothing more is asked of a service that refuses',
+    file: 'shared/core/target/drift.ts',
+    find: 'queue.length = 0;',
+    replace: '',
+    test: DRIFT,
+  },
+  'table-of-aws': {
+    promise: 'operators retry what only AWS runs from its table',
+    file: 'cli/operator.ts',
+    find: "return table !== undefined && runsOn(job, 'aws') ? 'aws' : undefined;",
+    replace: 'return undefined;',
+    test: 'test/cli/operator.test.ts',
   },
   'store-stays': {
     promise: 'history stays when the stack is destroyed',

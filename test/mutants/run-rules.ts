@@ -60,8 +60,8 @@ export const RUN_RULES: Mutants = {
   'settle-pauses': {
     promise: 'what was due in a pause is not owed',
     file: 'shared/core/run/settle.ts',
-    find: 'withoutPauses([after + 1, now], pauses)',
-    replace: '[[after + 1, now]]',
+    find: '[...pauses.map(pausedStretch), ...answered]',
+    replace: 'answered',
     test: OWED,
   },
   'pause-end': {
@@ -88,8 +88,8 @@ export const RUN_RULES: Mutants = {
   'claim-not-before': {
     promise: 'a pending run is not started before its time',
     file: 'shared/core/run/run-transitions.ts',
-    find: '(run.notBefore ?? 0) > claim.at',
-    replace: 'false',
+    find: 'if (notBefore > Math.max(claim.at, handedAt))',
+    replace: 'if (false)',
     test: STORE,
   },
   'claim-lock': {
@@ -420,7 +420,7 @@ export const RUN_RULES: Mutants = {
   'mask-across-pieces': {
     promise: 'a secret that comes in two pieces is masked',
     file: 'shared/core/run/mask.ts',
-    find: 'held.length - Math.max(0, this.longest - 1)',
+    find: 'text.length - Math.max(0, this.longest - 1)',
     replace: 'held.length',
     test: MASK,
   },

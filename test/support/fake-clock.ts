@@ -10,9 +10,12 @@ export class FakeClock implements Clock {
   #now: number;
   #monotonic = 0;
   #sleepers: Sleeper[] = [];
+  readonly #settled: () => Promise<void>;
 
-  constructor(now: number) {
+  /** @param whenSettled resolves when everything that can go on without time passing has done so */
+  constructor(now: number, whenSettled: () => Promise<void> = settled) {
     this.#now = now;
+    this.#settled = whenSettled;
   }
 
   now(): number {
@@ -44,13 +47,13 @@ export class FakeClock implements Clock {
   /** Lets time pass: wakes sleepers in the order of their ends, each at its own time, and lets all that follows run. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
-    await settled();
+    await this.#settled();
     for (;;) {
       const [next] = this.#sleepers.filter(({ until }) => until <= end).sort((a, b) => a.until - b.until);
       if (next === undefined) break;
       this.#pass(next.until - this.#monotonic);
       next.wake();
-      await settled();
+      await this.#settled();
     }
     this.#pass(end - this.#monotonic);
   }

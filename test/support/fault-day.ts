@@ -44,22 +44,34 @@ interface Reign {
   until: number;
 }
 
+/** How a day's store is reached, where that is not by the store itself. */
+export interface DayStore {
+  /** The store of one process. @param isDead whether the process is: then nothing more is done for it */
+  readonly open: (isDead: () => boolean) => RunStore;
+  /** Resolves when everything that can go on without time passing has done so. */
+  readonly settled: () => Promise<void>;
+}
+
 /** A day of schedulers under a test's clock, on one store whose calls may fail, with commands that a seed ends. */
 export class FaultDay {
-  readonly clock = new FakeClock(DAY_START);
-  readonly faults = new CallFaults(this.clock);
+  readonly clock: FakeClock;
+  readonly faults: CallFaults;
   readonly processes: SchedulerProcess[] = [];
   /** How long a command of a job runs, milliseconds, and its exit code. */
   ending: (job: string) => readonly [ms: number, exitCode: number];
   readonly #store: RunStore;
+  readonly #of: DayStore;
   readonly #reigns: Reign[] = [];
   readonly #dead = new Set<string>();
   readonly #journal: JournalLine[] = [];
   /** What the test did. */
   readonly #events: { readonly instant: number; readonly what: string }[] = [];
 
-  constructor(store: RunStore, chance: Chance) {
+  constructor(store: RunStore, chance: Chance, of: DayStore = { open: () => store, settled }) {
     this.#store = store;
+    this.#of = of;
+    this.clock = new FakeClock(DAY_START, of.settled);
+    this.faults = new CallFaults(this.clock);
     this.ending = () => [
       chance.of([0, 0, 0, 5 * SECOND, 50 * SECOND, 3 * MINUTE, 8 * MINUTE]),
       chance.percent(30) ? 1 : 0,
@@ -79,7 +91,8 @@ export class FaultDay {
   /** Starts a process and puts a crontab in force, however often the store has to be asked. */
   async begin(crontab = DAY_CRONTAB): Promise<SchedulerProcess> {
     const isDead = () => this.#dead.has(process.owner.token);
-    const process: SchedulerProcess = new SchedulerProcess(this.faults.of(this.#store, isDead), this.clock);
+    const store = this.faults.of(this.#of.open(isDead), isDead);
+    const process: SchedulerProcess = new SchedulerProcess(store, this.clock);
     this.#writeJournal(process);
     this.processes.push(process);
     this.#note(`${process.owner.token} begins`);
@@ -87,7 +100,7 @@ export class FaultDay {
     await this.edit(crontab, process);
     process.run();
     void process.scheduler.startReboot(process.owner.token);
-    await settled();
+    await this.#of.settled();
     return process;
   }
 
@@ -228,7 +241,7 @@ export class FaultDay {
       }
     };
     void insist();
-    await settled();
+    await this.#of.settled();
     while (!isDone) await this.clock.advance(SECOND);
   }
 

@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { SqliteRunStore } from '../../shared/adapters/sqlite-run-store.ts';
 import type { JobState } from '../../shared/core/run/job-state.ts';
 import type { Run } from '../../shared/core/run/run.ts';
+import type { RunStore } from '../../shared/core/run/run-store.ts';
 import type { LogLine } from './daemon-process.ts';
 import type { Pace } from './fault-clock.ts';
 import { FAULT_CRONTAB, WORK } from './fault-crontab.ts';
@@ -34,6 +35,8 @@ export interface Death {
 export interface Faults {
   readonly pace: Pace;
   readonly death?: Death | undefined;
+  /** Whether the daemon hears what the store's own clock shows. (Default: false) */
+  readonly isTimeTold?: boolean;
 }
 
 /** All methods of the run store, as deaths and faults name them. */
@@ -47,6 +50,16 @@ const LAUNCHER = fileURLToPath(new URL('../../cli/kuber-cron.js', import.meta.ur
 /** How long is waited for what must come. Milliseconds. */
 const PATIENCE_MS = 60_000;
 
+/** A run store of a home that is not a file in it. */
+export interface HomeStore {
+  /** As `--store` takes it. */
+  readonly option: string;
+  /** What a daemon needs in its environment to reach it. */
+  readonly env: Readonly<Record<string, string>>;
+  /** To read in. */
+  readonly store: RunStore;
+}
+
 /** A folder with one crontab, one run store, and one journal that all its commands write to. */
 export class FaultHome {
   readonly folder = mkdtempSync(join(tmpdir(), 'kuber-cron-'));
@@ -55,8 +68,11 @@ export class FaultHome {
   /** A process in whose view of the file system the state folder is another one; see `fault-disk.ts`. */
   holder: number | undefined;
   readonly #daemons: FaultDaemon[] = [];
+  readonly #remote: HomeStore | undefined;
 
-  constructor() {
+  /** @param remote (Default: a SQLite file in the home) */
+  constructor(remote?: HomeStore) {
+    this.#remote = remote;
     mkdirSync(this.path('locks'));
     mkdirSync(this.path('state'));
     writeFileSync(this.path('work.sh'), WORK);
@@ -67,13 +83,20 @@ export class FaultHome {
     return join(this.folder, name);
   }
 
-  /** Starts a daemon, under a clock or a death of a test's own, or as it is shipped. */
-  start(faults?: Faults): FaultDaemon {
+  /**
+   * Starts a daemon, under a clock or a death of a test's own, or as it is shipped.
+   *
+   * @param http as `--http` takes it
+   */
+  start(faults?: Faults, http = 'off'): FaultDaemon {
     const log = this.path(`log-${this.#daemons.length + 1}`);
     const daemon = new FaultDaemon(
       log,
-      faults === undefined ? this.shipped() : [process.execPath, ENTRY, ...this.#arguments],
-      { PATH: process.env.PATH, XDG_STATE_HOME: this.folder, FAULTS: JSON.stringify(faults) },
+      faults === undefined ? this.shipped() : [process.execPath, ENTRY, ...this.#arguments(http)],
+      {
+        ...{ PATH: process.env.PATH, XDG_STATE_HOME: this.folder, FAULTS: JSON.stringify(faults) },
+        ...this.#remote?.env,
+      },
       this.holder === undefined ? [] : ['nsenter', `--mount=/proc/${this.holder}/ns/mnt`],
     );
     this.#daemons.push(daemon);
@@ -82,12 +105,12 @@ export class FaultHome {
 
   /** The command line of the daemon as it is shipped. */
   shipped(): readonly string[] {
-    return [process.execPath, LAUNCHER, 'daemon', ...this.#arguments];
+    return [process.execPath, LAUNCHER, 'daemon', ...this.#arguments('off')];
   }
 
-  get #arguments(): readonly string[] {
+  #arguments(http: string): readonly string[] {
     const { options, crontab } = this;
-    return [...options, '--log', 'json', '--http', 'off', '--reboot-on', 'start', crontab];
+    return [...options, '--log', 'json', '--http', http, '--reboot-on', 'start', crontab];
   }
 
   /** Runs a command line of the program in this home. */
@@ -99,14 +122,15 @@ export class FaultHome {
   }
 
   get options(): readonly string[] {
-    return ['--zone', 'UTC', '--store', `sqlite:${this.store}`];
+    return ['--zone', 'UTC', '--store', this.#remote?.option ?? `sqlite:${this.store}`];
   }
 
   journal(): JournalLine[] {
     return readFileSync(this.path('journal'), 'utf8').split('\n').filter(Boolean).map(journalLine);
   }
 
-  async read<T>(query: (store: SqliteRunStore) => Promise<T>): Promise<T> {
+  async read<T>(query: (store: RunStore) => Promise<T>): Promise<T> {
+    if (this.#remote !== undefined) return await query(this.#remote.store);
     const store = SqliteRunStore.open(
       this.holder === undefined ? this.store : this.#copyOfStore(this.holder),
     );

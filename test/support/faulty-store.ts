@@ -12,6 +12,8 @@ const WRITES = [
   'owe',
   'endPending',
   'release',
+  'handOut',
+  'takeTurn',
   'setCursor',
   'setActivePlan',
 ] as const;

@@ -1,6 +1,7 @@
+import type { ClockGuardPorts } from '../../container/clock-guard.ts';
 import type { DaemonEvent } from '../../container/events.ts';
 import { Janitor } from '../../container/janitor.ts';
-import type { SchedulerOptions } from '../../container/run-starter.ts';
+import type { SchedulerOptions, SchedulerPorts } from '../../container/run-starter.ts';
 import { Scheduler } from '../../container/scheduler.ts';
 import type { CommandSpec } from '../../shared/core/run/ports.ts';
 import type { Owner, Run } from '../../shared/core/run/run.ts';
@@ -38,7 +39,13 @@ export class SchedulerProcess {
   #isDead = false;
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(store: RunStore, clock: FakeClock, options: Partial<SchedulerOptions> = {}) {
+  /** @param admit what says whether anything may start, as `SchedulerPorts` has it */
+  constructor(
+    store: RunStore,
+    clock: FakeClock,
+    options: Partial<SchedulerOptions> = {},
+    admit: (ports: ClockGuardPorts) => SchedulerPorts['admit'] = () => undefined,
+  ) {
     this.clock = clock;
     this.owner = ownerOf(`process-${++SchedulerProcess.#count}`);
     this.commands = new MostlyQuickCommands(clock);
@@ -47,7 +54,7 @@ export class SchedulerProcess {
     const ports = { store: this.store, clock, commands: this.commands, emit, random: () => 0 };
     const user = { name: 'jane', home: '/home/jane' };
     const all = { owner: this.owner, user, passed: {}, secret: () => undefined, ...options };
-    this.scheduler = new Scheduler(ports, all);
+    this.scheduler = new Scheduler({ ...ports, admit: admit(ports) }, all);
     this.janitor = new Janitor(
       {
         ...ports,

@@ -18,11 +18,34 @@ export function cloudWatchMetric<Name extends MetricName>(
   name: Name,
   labels: Omit<LabelsOf<Name>, 'job_name'>,
 ): CloudWatchMetric {
+  const all = labels as Readonly<Record<string, string>>;
+  return { metricName: name, dimensions: dimensionsOf(name, all, (label) => !LEFT_OUT.includes(label)) };
+}
+
+/**
+ * The sets of dimensions that a value with these labels counts under: that of `cloudWatchMetric`, and where each job has
+ * metrics of its own, one with `JobName` as well.
+ */
+export function cloudWatchDimensions(
+  name: MetricName,
+  labels: Readonly<Record<string, string>>,
+  hasJobMetrics: boolean,
+): Readonly<Record<string, string>>[] {
+  const usual = dimensionsOf(name, labels, (label) => !LEFT_OUT.includes(label));
+  const all = dimensionsOf(name, labels, () => true);
+  return hasJobMetrics && LEFT_OUT.some((label) => Object.hasOwn(all, dimensionName(label)))
+    ? [usual, all]
+    : [usual];
+}
+
+function dimensionsOf(
+  name: MetricName,
+  labels: Readonly<Record<string, string>>,
+  isKept: (label: string) => boolean,
+): Readonly<Record<string, string>> {
   const known: readonly string[] = METRICS[name].labels;
-  const dimensions = Object.entries(labels as Record<string, string>)
-    .filter(([label]) => known.includes(label) && !LEFT_OUT.includes(label))
-    .map(([label, value]) => [dimensionName(label), value]);
-  return { metricName: name, dimensions: Object.fromEntries(dimensions) };
+  const kept = known.filter((label) => isKept(label) && labels[label] !== undefined);
+  return Object.fromEntries(kept.map((label) => [dimensionName(label), labels[label] as string]));
 }
 
 function dimensionName(label: string): string {

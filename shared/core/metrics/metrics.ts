@@ -2,7 +2,7 @@ import { CONCURRENCY_POLICIES } from '../crontab/options.ts';
 import { FINAL_STATUSES } from '../run/run.ts';
 
 /** Why a delivery of a transport started nothing. */
-export const DROP_REASONS = ['not-due', 'not-foreseen', 'unknown-job'] as const;
+export const DROP_REASONS = ['malformed', 'not-due', 'not-foreseen', 'unknown-job'] as const;
 
 /** What came of a try to send a notification. */
 export const NOTIFICATION_RESULTS = ['sent', 'retried', 'given-up'] as const;

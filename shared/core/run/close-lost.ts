@@ -1,6 +1,7 @@
 import type { PlannedJob } from '../plan/plan.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
 import type { LostRun } from './lease.ts';
+import { type JobInForce, nextDueOf } from './ledger-work.ts';
 import { type RetryPorts, retryOf } from './retry.ts';
 import type { Finish, RunStore } from './run-store.ts';
 
@@ -8,6 +9,15 @@ import type { Finish, RunStore } from './run-store.ts';
 export interface LostJob extends RetryPorts {
   readonly job: PlannedJob;
   readonly channel?: string | undefined;
+}
+
+/** What decides about a lost run of a job that is in force. */
+export function lostJobOf(
+  found: JobInForce,
+  random: RetryPorts['random'],
+  channel: string | undefined,
+): LostJob {
+  return { job: found.job, random, channel, nextDue: (after) => nextDueOf(found, after) };
 }
 
 /** What became of a run that was lost: undefined when it was over, or extended, meanwhile. */

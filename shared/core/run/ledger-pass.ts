@@ -102,7 +102,7 @@ export async function settleDowntime(
       ports.target,
       (jobId) => settled.get(jobId) ?? after,
       until,
-      (jobId) => pauses.get(jobId) ?? [],
+      (jobId) => ({ pauses: pauses.get(jobId) }),
     );
     const { failed, error } = await ports.carryOut(work);
     for (const jobId of jobIds) {

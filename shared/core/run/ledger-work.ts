@@ -2,11 +2,10 @@ import type { Target } from '../crontab/options.ts';
 import { type PlannedJob, runsOn, timetableOf } from '../plan/plan.ts';
 import { nextDue, type Timetable } from '../schedule/due.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
-import type { PauseInterval } from './pause.ts';
 import { type PendingCause, type Reason, type Run, startBy, type Trigger } from './run.ts';
-import { dueRunId, jobIdOf } from './run-id.ts';
-import type { ActivePlan } from './run-store.ts';
-import { type Missed, ON_TIME_MS, settle } from './settle.ts';
+import { dueRunId, jobIdOf, spanId } from './run-id.ts';
+import type { ActivePlan, Answer, Owed } from './run-store.ts';
+import { type Missed, ON_TIME_MS, type SettlePolicy, settle } from './settle.ts';
 
 /** A job of a plan in force. */
 export interface JobInForce {
@@ -61,26 +60,27 @@ export function isStarted(job: PlannedJob, target: Target): boolean {
   return job.options.suspend === undefined && runsOn(job, target);
 }
 
+/** What is known of a job's stretch of time, and when that is settled; see `SettlePolicy`. */
+export type Known = Pick<SettlePolicy, 'pauses' | 'answered' | 'now' | 'onTimeMs' | 'deliveredMs'>;
+
 /**
- * Adds to the work what becomes of a job's due instants in (after, now].
+ * Adds to the work what becomes of a job's due instants in (after, until].
  *
  * @param job undefined when it is gone
- * @returns how far this goes: less than `now` when much is owed
+ * @returns how far this goes: less than `until` when much is owed
  */
 export function settleJob(
   { active, jobId }: Pick<DueRun, 'active' | 'jobId'>,
   job: PlannedJob | undefined,
   timetable: Timetable,
   after: EpochMs,
-  now: EpochMs,
+  end: EpochMs,
   work: Work,
-  pauses?: readonly PauseInterval[],
+  known: Known = {},
 ): EpochMs {
   const startingDeadlineMs = job?.options['starting-deadline'];
-  const { start, owed, missed, until } = settle(timetable, after, now, {
-    catchUp: job?.options['catch-up'] ?? 'once',
-    startingDeadlineMs,
-    pauses,
+  const { start, owed, missed, until } = settle(timetable, after, end, {
+    ...{ ...known, catchUp: job?.options['catch-up'] ?? 'once', startingDeadlineMs },
   });
   const planHash = active.hash;
   for (const one of missed) work.missed.push({ jobId, job, planHash, missed: one });
@@ -101,15 +101,16 @@ export function settleJob(
  * What fell due while nobody looked, by the plan that was in force then and the rules of the one that is now.
  *
  * @param settledUntil newest instant of a job that is answered already
- * @returns how far each job is settled by this work; jobs that are not named, up to `now`
+ * @param knownOf what is known of a job's time since then
+ * @returns how far each job is settled by this work; jobs that are not named, up to `until`
  */
 export function downtimeWork(
   old: ActivePlan,
   active: ActivePlan,
   target: Target,
   settledUntil: (jobId: string) => EpochMs,
-  now: EpochMs,
-  pausesOf: (jobId: string) => readonly PauseInterval[],
+  until: EpochMs,
+  knownOf: (jobId: string) => Known,
 ): { readonly work: Work; readonly partly: ReadonlyMap<string, EpochMs> } {
   const jobsNow = new Map(
     active.plan.jobs.filter((job) => isStarted(job, target)).map((job) => [job.name, job]),
@@ -122,10 +123,10 @@ export function downtimeWork(
     if (timetable === undefined) continue;
     const jobId = jobIdOf(old.plan.crontab, job.name);
     const after = settledUntil(jobId);
-    if (after >= now) continue;
+    if (after >= until) continue;
     const jobNow = jobsNow.get(successors.get(job.name) ?? job.name);
-    const until = settleJob({ active, jobId }, jobNow, timetable, after, now, work, pausesOf(jobId));
-    if (until < now) partly.set(jobId, until);
+    const reached = settleJob({ active, jobId }, jobNow, timetable, after, until, work, knownOf(jobId));
+    if (reached < until) partly.set(jobId, reached);
   }
   return { work, partly };
 }
@@ -186,4 +187,41 @@ function reasonAgainst(
   const isOwed = cause === 'given-back' && attempts.length === 0 && !runId.startsWith('reboot#');
   const isLate = now - scheduledTime >= ON_TIME_MS;
   return isOwed && isLate && job.options['catch-up'] === 'none' ? 'catch-up-none' : undefined;
+}
+
+/** The record of due instants that will not be started. @param channel who is told */
+export function answerOf(
+  { jobId, planHash, missed: { instant, spanFrom, reason } }: MissedRuns,
+  at: EpochMs,
+  channel: string | undefined,
+): Answer {
+  return {
+    jobId,
+    runId: spanFrom === undefined ? dueRunId(instant) : spanId(spanFrom),
+    scheduledTime: instant,
+    ...(spanFrom === undefined ? {} : { spanFrom }),
+    trigger: 'schedule',
+    planHash,
+    status: reason === 'removed' ? 'skipped' : 'missed',
+    reason,
+    ...(channel === undefined ? {} : { channel }),
+    at,
+  };
+}
+
+/** The record of a run that is to be started. */
+export function owedOf(
+  { jobId, runId, scheduledTime, trigger, active, cause, startBy }: OwedRun,
+  at: EpochMs,
+): Owed {
+  return {
+    ...{ jobId, runId, scheduledTime, trigger, planHash: active.hash, cause, notBefore: at, at },
+    ...(startBy === undefined ? {} : { startBy }),
+  };
+}
+
+/** The first due instant of a job after one; undefined when there is none. */
+export function nextDueOf({ active, job }: Omit<JobInForce, 'jobId'>, after: EpochMs): EpochMs | undefined {
+  const timetable = timetableOf(active.plan, job);
+  return timetable === undefined ? undefined : nextDue(timetable, after);
 }

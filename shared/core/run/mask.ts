@@ -34,7 +34,7 @@ export class Masker {
         held += text;
         const intervals = this.#intervals(held);
         // Every secret that begins before this is here whole.
-        let ready = Math.max(0, held.length - Math.max(0, this.longest - 1));
+        let ready = this.#doubtfulFrom(held);
         const cut = intervals.find(([start, end]) => start < ready && end > ready);
         if (cut !== undefined) ready = held.length > MOST_HELD ? cut[1] : cut[0];
         if (ready === 0) return;
@@ -51,6 +51,15 @@ export class Masker {
         held = '';
       },
     };
+  }
+
+  /** Where the end of a text begins that the next piece can make a secret; its length where none can. */
+  #doubtfulFrom(text: string): number {
+    const isBeginning = (at: number) =>
+      this.#forms.some((form) => form[0] === text[at] && form.startsWith(text.slice(at)));
+    let at = Math.max(0, text.length - Math.max(0, this.longest - 1));
+    while (at < text.length && !isBeginning(at)) at++;
+    return at;
   }
 
   /** Where secrets stand, in order; those that overlap are one. */

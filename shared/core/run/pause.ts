@@ -32,17 +32,19 @@ export function isPausedAt(pause: PauseInterval, instant: EpochMs): boolean {
 /** A stretch of time: both ends included. */
 export type Stretch = readonly [from: EpochMs, to: EpochMs];
 
-/** What is left of a stretch without the pauses, in order. */
-export function withoutPauses(stretch: Stretch, pauses: readonly PauseInterval[]): readonly Stretch[] {
-  let left: Stretch[] = [stretch];
-  for (const pause of pauses) {
-    const end = pauseEnd(pause);
-    left = left.flatMap(([from, to]): Stretch[] => {
-      if (end <= from || pause.from > to) return [[from, to]];
-      const before: Stretch[] = pause.from > from ? [[from, pause.from - 1]] : [];
-      const after: Stretch[] = end <= to ? [[end, to]] : [];
-      return [...before, ...after];
-    });
+/** What a pause answers for. */
+export function pausedStretch(pause: PauseInterval): Stretch {
+  return [pause.from, pauseEnd(pause) - 1];
+}
+
+/** What is left of a stretch without others, in order. */
+export function without([from, to]: Stretch, others: readonly Stretch[]): readonly Stretch[] {
+  const left: Stretch[] = [];
+  let start = from;
+  for (const [first, last] of [...others].sort(([a], [b]) => a - b)) {
+    if (last < start || last < first || first > to) continue;
+    if (first > start) left.push([start, first - 1]);
+    start = last + 1;
   }
-  return left;
+  return start > to ? left : [...left, [start, to]];
 }

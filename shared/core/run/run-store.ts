@@ -1,9 +1,9 @@
-import type { ConcurrencyPolicy } from '../crontab/options.ts';
+import type { ConcurrencyPolicy, Target } from '../crontab/options.ts';
 import type { NotificationQueue } from '../notify/notification.ts';
 import type { SchedulePlan } from '../plan/plan.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
 import type { JobState } from './job-state.ts';
-import type { PauseInterval, Resumption } from './pause.ts';
+import type { PauseInterval, Resumption, Stretch } from './pause.ts';
 import type {
   Attempt,
   FinalStatus,
@@ -97,6 +97,8 @@ export interface Owed {
   readonly cause: PendingCause;
   readonly notBefore: EpochMs;
   readonly startBy?: EpochMs;
+  /** When an executor is told to start it, where that follows at once. */
+  readonly handedAt?: EpochMs;
   readonly maxActiveRuns?: number;
   readonly request?: OperatorRequest;
   readonly at: EpochMs;
@@ -139,6 +141,8 @@ export interface ActivePlan {
   readonly plan: SchedulePlan;
   readonly hash: string;
   readonly since: EpochMs;
+  /** Of a plan that a deployment put in force: for which target. */
+  readonly target?: Target;
 }
 
 /** Which rows of history to read, newest first: by creation, then job, then run id, all descending. */
@@ -181,6 +185,11 @@ export interface RunStore extends NotificationQueue {
   owe(owed: Owed): Promise<boolean>;
   /** Ends a pending run: with the status of its last attempt, or as skipped, missed or cancelled. False when it is not pending. */
   endPending(end: PendingEnd): Promise<boolean>;
+  /**
+   * Notes that an executor is told to start a pending run whose time has come: of several who are about to, one may.
+   * False for the others, and when the run is not pending, or not yet to start.
+   */
+  handOut(key: RunKey, at: EpochMs): Promise<boolean>;
   /** Gives a claimed run back: it is pending, at no cost of an attempt. */
   release(jobId: string, runId: string, token: string, at: EpochMs, ifLeaseUntil?: EpochMs): Promise<boolean>;
 
@@ -200,13 +209,17 @@ export interface RunStore extends NotificationQueue {
    * stretch of time again, after a crash, begins behind it.
    */
   answeredUntil(jobId: string, after: EpochMs, until: EpochMs): Promise<EpochMs | undefined>;
+  /** Of these runs those that there are, in their order. */
+  existing(keys: readonly RunKey[]): Promise<readonly RunKey[]>;
+  /** Instants and stretches in (after, until] that rows answer for, oldest first; the first may begin before it. */
+  answered(jobId: string, after: EpochMs, until: EpochMs): Promise<readonly Stretch[]>;
   /** The row that answers for a stretch of due instants, if one holds this instant. */
   spanAt(jobId: string, instant: EpochMs): Promise<Run | undefined>;
   output(jobId: string, runId: string, attempt: number): Promise<RunOutput | undefined>;
   /** All runs that are claimed or running, by job and then in the order of their creation. */
   unfinished(): Promise<readonly Run[]>;
   /**
-   * Pending runs whose time has come, by scheduled time; at most `limit`. Of each job and cause the oldest one only: a
+   * Pending runs whose time has come and that are not handed out, by scheduled time; at most `limit`. Of each job and cause the oldest one only: a
    * long backlog of one job must not hide the others, and is looked at as it gets shorter.
    */
   pending(now: EpochMs, limit: number): Promise<readonly Run[]>;
@@ -223,6 +236,11 @@ export interface RunStore extends NotificationQueue {
   /** The schedules of a crontab's jobs that are in force, by job. */
   currentSchedules(crontab: string): Promise<readonly ScheduleInterval[]>;
 
+  /**
+   * Keeps a crontab for who asks under its token, until an instant: two that settle it at once would write two answers.
+   * False while somebody else has it. Who had it asks for `until` that is over.
+   */
+  takeTurn(crontab: string, token: string, at: EpochMs, until: EpochMs): Promise<boolean>;
   /** Newest minute that a crontab's daemon has handled. */
   cursor(crontab: string): Promise<EpochMs | undefined>;
   setCursor(crontab: string, cursor: EpochMs): Promise<void>;
@@ -236,5 +254,10 @@ export interface RunStore extends NotificationQueue {
   expired(now: EpochMs): Promise<number>;
   /** Deletes final runs whose retention is over with their outputs, oldest first, at most `limit`. @returns how many */
   prune(now: EpochMs, limit: number): Promise<number>;
+  /**
+   * What the store's own clock shows, to the second and cut off, where it has one that is not this machine's. Undefined
+   * when it does not say.
+   */
+  time?(): Promise<EpochMs | undefined>;
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import {
   FINAL_STATUSES,
   type FinalStatus,
   isFinal,
+  isHandedOut,
   type OperatorRequest,
   type Reason,
   type Run,
@@ -91,7 +92,9 @@ export function decideClaim(
     const { run } = existing;
     if (isOwnedBy(run, claim.owner.token)) return { result: { outcome: 'won', run }, writes: [] };
     if (run.status !== 'pending') return { result: { outcome: 'taken', run }, writes: [] };
-    if ((run.notBefore ?? 0) > claim.at) return { result: { outcome: 'waiting', run }, writes: [] };
+    // Whoever told us to start it may have a clock ahead of ours.
+    const { notBefore = 0, handedAt = 0 } = run;
+    if (notBefore > Math.max(claim.at, handedAt)) return { result: { outcome: 'waiting', run }, writes: [] };
   }
   return new ClaimInJob(claim, existing, situation, retention ?? DEFAULT_RETENTION).decide();
 }
@@ -355,7 +358,7 @@ export function finishedRun(
   const left: Run = { ...withoutOwner(run), attempts };
   // Whoever asked for the end of a run wants no other attempt, however this one ended.
   if (retry !== undefined && run.cancelRequest === undefined) {
-    const { startBy: _startBy, ...rest } = left;
+    const { startBy: _startBy, handedAt: _handedAt, ...rest } = left;
     const pending: Run = { ...rest, ...retry, status: 'pending', cause: 'retry' };
     return { run: checkStep(run.status, pending), holdsLock: false };
   }
@@ -405,6 +408,17 @@ export function closedRun(
   const stored = closed(run, reason, at, retention);
   checkStep(run.status, stored.run);
   return stored;
+}
+
+/**
+ * A pending run that an executor is told to start; the same when it was told by this very call before, and the answer
+ * was lost; undefined when another is told, or it is not to start yet.
+ */
+export function handedRun(stored: StoredRun, at: EpochMs): StoredRun | undefined {
+  const { run } = stored;
+  if (run.status !== 'pending' || (run.notBefore ?? 0) > at) return undefined;
+  if (run.handedAt === at) return stored;
+  return isHandedOut(run, at) ? undefined : { ...stored, run: { ...run, handedAt: at } };
 }
 
 /** A claimed run that its owner, or whoever saw that it died, gives back. */
@@ -461,7 +475,8 @@ export function mayReopen({ status, spanFrom }: Run): boolean {
 
 export function reopenedRun({ run }: StoredRun, reopening: Reopening): StoredRun {
   const { request, notBefore, startBy, maxActiveRuns } = reopening;
-  const { finishedAt: _finishedAt, reason: _reason, blockedBy: _blockedBy, startBy: _startBy, ...rest } = run;
+  const { finishedAt: _finishedAt, reason: _reason, blockedBy: _blockedBy, startBy: _startBy, ...left } = run;
+  const { handedAt: _handedAt, ...rest } = left;
   const pending: Run = {
     ...rest,
     ...{ status: 'pending', cause: 'requested', notBefore },

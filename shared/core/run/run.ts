@@ -133,6 +133,8 @@ export interface Run {
   readonly notBefore?: EpochMs;
   /** It is not started later; without it, there is no limit. */
   readonly startBy?: EpochMs;
+  /** When an executor was last told to start it; see `isHandedOut`. */
+  readonly handedAt?: EpochMs;
   /** Of a backfill: how many of its job may be under way at once. */
   readonly maxActiveRuns?: number;
   /** Of a run that is claimed or running. */
@@ -174,6 +176,14 @@ export function startBy(
   if (startingDeadlineMs !== undefined) return scheduledTime + startingDeadlineMs;
   const gap = nextDue === undefined ? Number.POSITIVE_INFINITY : nextDue - scheduledTime;
   return scheduledTime + Math.max(5 * MINUTE_MS, Math.min(60 * MINUTE_MS, gap));
+}
+
+/** How long an executor that was told to start a run has for it, before another one is told. Milliseconds. */
+export const HANDED_MS = 2 * MINUTE_MS;
+
+/** Whether an executor was told to start a pending run so lately that nobody else is to be told. */
+export function isHandedOut({ handedAt }: Pick<Run, 'handedAt'>, now: EpochMs): boolean {
+  return handedAt !== undefined && handedAt + HANDED_MS > now;
 }
 
 /** From the scheduled time to the first start. Undefined when nothing was started. Milliseconds. */

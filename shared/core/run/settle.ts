@@ -1,7 +1,7 @@
 import type { CatchUpPolicy } from '../crontab/options.ts';
 import { dueInstants, nextDue, previousDue, type Timetable } from '../schedule/due.ts';
 import { type EpochMs, MINUTE_MS } from '../schedule/zone-table.ts';
-import { type PauseInterval, type Stretch, withoutPauses } from './pause.ts';
+import { type PauseInterval, pausedStretch, type Stretch, without } from './pause.ts';
 import { type Reason, startBy, type Trigger } from './run.ts';
 
 /** Started within this after its time, a run is on time, and no catch-up rule asks about it. Milliseconds. */
@@ -15,6 +15,17 @@ export interface SettlePolicy {
   readonly startingDeadlineMs?: number | undefined;
   /** Pauses of the job: they answer for what was due in them. */
   readonly pauses?: readonly PauseInterval[] | undefined;
+  /** What has an answer already. */
+  readonly answered?: readonly Stretch[] | undefined;
+  /** When the stretch is settled, where that is later than its end. */
+  readonly now?: EpochMs | undefined;
+  /** (Default: `ON_TIME_MS`) */
+  readonly onTimeMs?: number | undefined;
+  /**
+   * Where others start what is delivered to them: what could be started this long ago is answered one by one, since they
+   * look at the run and at no stretch. Milliseconds.
+   */
+  readonly deliveredMs?: number | undefined;
 }
 
 /** Due instants that get one answer: a single one, or all from `spanFrom` to `instant`. */
@@ -38,32 +49,40 @@ export interface Settlement {
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * Answers every due instant of a job in (after, now]: what may still be started, by its rule of catch-up, and what is
+ * Answers every due instant of a job in (after, until]: what may still be started, by its rule of catch-up, and what is
  * missed. The work is bounded however long the stretch.
  */
 export function settle(
   timetable: Timetable,
   after: EpochMs,
-  now: EpochMs,
-  { catchUp, startingDeadlineMs, pauses = [] }: SettlePolicy,
+  until: EpochMs,
+  policy: SettlePolicy,
 ): Settlement {
-  const due = new DueStretches(timetable, withoutPauses([after + 1, now], pauses));
+  const { catchUp, startingDeadlineMs, pauses = [], answered = [] } = policy;
+  const { now = until, onTimeMs = ON_TIME_MS } = policy;
+  const due = new DueStretches(
+    timetable,
+    without([after + 1, until], [...pauses.map(pausedStretch), ...answered]),
+  );
   const newest = due.last;
-  if (newest === undefined) return { owed: [], missed: [], until: now };
+  if (newest === undefined) return { owed: [], missed: [], until };
   const aliveFrom = Math.max(after + 1, firstAlive(timetable, after, now, startingDeadlineMs));
+  const { deliveredMs } = policy;
+  if (deliveredMs !== undefined)
+    due.singlyFrom = firstAlive(timetable, after, now - deliveredMs, startingDeadlineMs);
   const tooLate = due.spans(after + 1, aliveFrom - 1, 'too-late');
-  if (newest < aliveFrom) return { owed: [], missed: tooLate, until: now };
-  const onTime = now - newest < ON_TIME_MS ? newest : undefined;
+  if (newest < aliveFrom) return { owed: [], missed: tooLate, until };
+  const onTime = now - newest < onTimeMs ? newest : undefined;
   const start = { instant: newest, trigger: onTime === undefined ? 'catch-up' : 'schedule' } as const;
   switch (catchUp) {
     case 'none': {
       const notMadeUp = due.spans(aliveFrom, onTime === undefined ? newest : newest - 1, 'catch-up-none');
       const missed = [...tooLate, ...notMadeUp];
-      return { ...(onTime === undefined ? {} : { start }), owed: [], missed, until: now };
+      return { ...(onTime === undefined ? {} : { start }), owed: [], missed, until };
     }
     case 'once': {
       const missed = [...tooLate, ...due.spans(aliveFrom, newest - 1, 'superseded')];
-      return { start, owed: [], missed, until: now };
+      return { start, owed: [], missed, until };
     }
     case 'all': {
       const owed = due.instants(aliveFrom, onTime === undefined ? newest : newest - 1, MOST_OWED + 1);
@@ -71,7 +90,7 @@ export function settle(
         const first = owed.slice(0, MOST_OWED);
         return { owed: first, missed: tooLate, until: first.at(-1) as EpochMs };
       }
-      return { ...(onTime === undefined ? {} : { start }), owed, missed: tooLate, until: now };
+      return { ...(onTime === undefined ? {} : { start }), owed, missed: tooLate, until };
     }
   }
 }
@@ -94,6 +113,8 @@ function firstAlive(
 class DueStretches {
   readonly #timetable: Timetable;
   readonly #stretches: readonly Stretch[];
+  /** From here on instants have answers of their own. */
+  singlyFrom = Number.POSITIVE_INFINITY;
 
   constructor(timetable: Timetable, stretches: readonly Stretch[]) {
     this.#timetable = timetable;
@@ -110,6 +131,12 @@ class DueStretches {
 
   /** One answer for the due instants of each stretch, between two instants, both included. */
   spans(from: EpochMs, to: EpochMs, reason: Reason): Missed[] {
+    const singles = this.instants(Math.max(from, this.singlyFrom), to, Number.POSITIVE_INFINITY);
+    const spans = this.#spans(from, Math.min(to, this.singlyFrom - 1), reason);
+    return [...spans, ...singles.map((instant) => ({ instant, reason }))];
+  }
+
+  #spans(from: EpochMs, to: EpochMs, reason: Reason): Missed[] {
     return this.#between(from, to).flatMap(([start, end]): Missed[] => {
       const first = nextDue(this.#timetable, start - 1);
       if (first === undefined || first > end) return [];

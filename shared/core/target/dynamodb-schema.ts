@@ -1,5 +1,5 @@
 import { stableHash } from '../hash.ts';
-import type { PendingCause, Run } from '../run/run.ts';
+import { HANDED_MS, type PendingCause, type Run } from '../run/run.ts';
 import { crontabOf } from '../run/run-id.ts';
 import type { EpochMs } from '../schedule/zone-table.ts';
 
@@ -17,6 +17,7 @@ import type { EpochMs } from '../schedule/zone-table.ts';
  * | | `PAUSE#<jobId>#<from>` | a pause |
  * | | `SCHED#<jobId>#<from>` | a schedule, by hash of its zone table |
  * | `CRONTAB#<crontab>` | `CURSOR` | the newest minute that was handled |
+ * | | `TURN` | who settles at this time |
  * | | `PLAN#<written>#<id>#<chunk>` | a piece of a plan: JSON, gzip |
  * | `CRONTABS` | `<crontab>` | the active plan: hash, since, id and number of pieces |
  * | `ZONES` | `<hash>` | a zone table |
@@ -122,6 +123,7 @@ export const scheduleKey = (jobId: string, rest: string): TableKey => recordKey(
 
 export const crontabKey = (crontab: string): string => `CRONTAB#${crontab}`;
 export const cursorKey = (crontab: string): TableKey => ({ pk: crontabKey(crontab), sk: 'CURSOR' });
+export const turnKey = (crontab: string): TableKey => ({ pk: crontabKey(crontab), sk: 'TURN' });
 export const planHeadKey = (crontab: string): TableKey => ({ pk: 'CRONTABS', sk: crontab });
 export const zoneTableKey = (hash: string): TableKey => ({ pk: 'ZONES', sk: hash });
 export const notificationKey = (id: string): TableKey => ({ pk: `NOTE#${id}`, sk: 'NOTE' });
@@ -138,7 +140,7 @@ export const ALL_RUNS: readonly string[] = everyShard(allRuns);
 
 /** Keys of the indexes that a run stands in. @param followsOrder see `run-transitions.ts` */
 export function runIndexKeys(run: Run, followsOrder: boolean): Readonly<Record<string, string>> {
-  const { jobId, runId, status, scheduledTime, createdAt, cause, notBefore = 0, spanFrom } = run;
+  const { jobId, runId, status, scheduledTime, createdAt, cause, notBefore = 0, handedAt, spanFrom } = run;
   const [created, scheduled] = [instantKey(createdAt), instantKey(scheduledTime)];
   const shard = shardOf(jobId);
   const always = { created: creationKey(run), shard: allRuns(shard) };
@@ -148,7 +150,8 @@ export function runIndexKeys(run: Run, followsOrder: boolean): Readonly<Record<s
     case 'running':
       return { ...always, order: `U#${created}#${runId}`, todo, due: `U#${jobId}#${created}#${runId}` };
     case 'pending': {
-      const due = `${pendingPrefix(jobId, cause)}${scheduled}#${created}#${runId}#${instantKey(notBefore)}`;
+      const from = Math.max(notBefore, handedAt === undefined ? 0 : handedAt + HANDED_MS);
+      const due = `${pendingPrefix(jobId, cause)}${scheduled}#${created}#${runId}#${instantKey(from)}`;
       return { ...always, ...(followsOrder && { order: `P#${scheduled}#${runId}` }), todo, due };
     }
     default:
@@ -171,6 +174,7 @@ export interface PendingKey {
   readonly jobId: string;
   readonly runId: string;
   readonly prefix: string;
+  /** Or when it is no longer handed out. */
   readonly notBefore: EpochMs;
   /** Sorts by scheduled time, then creation, job and run id. */
   readonly order: string;

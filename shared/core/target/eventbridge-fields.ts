@@ -95,7 +95,7 @@ function weekdayText(values: readonly number[]): string {
   return listText(values, (value) => WEEKDAYS[value] as string);
 }
 
-function listText(values: readonly number[], textOf: (value: number) => string): string {
+export function listText(values: readonly number[], textOf: (value: number) => string): string {
   const items: string[] = [];
   for (let index = 0; index < values.length; ) {
     const first = values[index] as number;

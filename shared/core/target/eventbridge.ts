@@ -13,6 +13,7 @@ import {
   type ZoneTable,
 } from '../schedule/zone-table.ts';
 import { daysOf, fieldText, minutesOf, valuesOf } from './eventbridge-fields.ts';
+import { clockOf } from './utc.ts';
 
 /** One schedule of EventBridge Scheduler. */
 export interface CoverPart {
@@ -65,7 +66,7 @@ export function coverOf(timetable: Timetable | undefined): Cover {
 export function guardDelivery(
   timetable: Timetable | undefined,
   scheduledTime: EpochMs,
-): 'due' | Exclude<(typeof DROP_REASONS)[number], 'unknown-job'> {
+): 'due' | Extract<(typeof DROP_REASONS)[number], 'not-due' | 'not-foreseen'> {
   if (timetable === undefined) return 'not-foreseen';
   if (isDue(timetable, scheduledTime)) return 'due';
   const minute = Math.floor(scheduledTime / MINUTE_MS);
@@ -121,7 +122,7 @@ interface Stream {
 
 function streamsOf({ schedule, zone }: Timetable): Stream[] {
   if (!canFire(schedule)) return [];
-  const clock = readsAlikeInUtc(schedule, zone) ? { ...zone, zone: 'UTC', offset: 0, changes: [] } : zone;
+  const clock = clockOf(schedule, zone);
   const minutes = fieldText(minutesOf(schedule), 0, 59);
   const hours = fieldText(valuesOf(schedule.hour), 0, 23);
   const months = fieldText(valuesOf(schedule.month), 1, 12);
@@ -180,21 +181,4 @@ function clockChanges(
     found.push([start, fallAtStart(zone, segment)]);
   }
   return found;
-}
-
-const EVERY_HOUR = 0xff_ffff;
-const EVERY_MONTH = 0x1ffe;
-
-/**
- * Whether the entry runs all day, every day, at minutes that are the same in UTC whatever the zone's offset: then it is
- * exact in UTC, in changes of the clocks too.
- */
-function readsAlikeInUtc(schedule: Schedule, zone: ZoneTable): boolean {
-  if (schedule.hour !== EVERY_HOUR || schedule.month !== EVERY_MONTH) return false;
-  const [days, ...more] = daysOf(schedule);
-  if (more.length > 0 || days?.text.join(' ') !== '* ?') return false;
-  const minutes = minutesOf(schedule);
-  return [zone.offset, ...zone.changes.map(([, offset]) => offset)].every((offset) =>
-    minutes.every((minute) => minutes.includes((minute + 1440 + offset) % 60)),
-  );
 }

@@ -35,6 +35,10 @@ export const FUNCTION_VARIABLES = {
   store: 'KUBERCRON_STORE',
   /** Namespace of CloudWatch that metrics are written to. */
   metricsNamespace: 'KUBERCRON_METRICS_NAMESPACE',
+  /** Whether each job has metrics of its own: `true` or `false`. */
+  jobMetrics: 'KUBERCRON_JOB_METRICS',
+  /** Whether runs are recorded as they would start, and none is started: `true` or `false`. */
+  dryRun: 'KUBERCRON_DRY_RUN',
   /** ARN of the role whose credentials commands get. */
   commandRole: 'KUBERCRON_COMMAND_ROLE_ARN',
   /** Path in SSM Parameter Store below which each variable of `secrets` is a parameter; not set where no job has any. */

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import {
   isPausedAt,
   type PauseInterval,
+  pausedStretch,
   type Stretch,
-  withoutPauses,
+  without,
 } from '../../../shared/core/run/pause.ts';
 
 const pause = (from: number, until?: number, resumedAt?: number): PauseInterval => ({
@@ -76,15 +77,8 @@ describe('a stretch from 10 to 20 without', () => {
         [18, 20],
       ],
     ],
-    [
-      'an empty pause',
-      [pause(15, 15)],
-      [
-        [10, 14],
-        [15, 20],
-      ],
-    ],
+    ['an empty pause', [pause(15, 15)], [[10, 20]]],
   ])('%s is %3$j', (_which, pauses, left) => {
-    expect(withoutPauses([10, 20], pauses)).toStrictEqual(left);
+    expect(without([10, 20], pauses.map(pausedStretch))).toStrictEqual(left);
   });
 });

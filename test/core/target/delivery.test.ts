@@ -7,6 +7,8 @@ import { MINUTE_MS } from '../../../shared/core/schedule/zone-table.ts';
 import {
   deliveryInput,
   eventAgeSeconds,
+  type ReadEvent,
+  readExecutorEvent,
   scheduleName,
   shardOfJob,
 } from '../../../shared/core/target/delivery.ts';
@@ -105,5 +107,97 @@ describe('a schedule', () => {
       counts[shard] = (counts[shard] ?? 0) + 1;
     }
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150);
+  });
+});
+
+describe('an event of an executor', () => {
+  const NOW = Date.parse('2026-03-29T04:30:07Z');
+  const DELIVERY = {
+    ...{ crontab: 'shop', job: 'backup', part: 1, scheduledTime: '2026-03-29T04:30:02.5Z' },
+    ...{ executionId: 'c2a7-11', attemptNumber: '1' },
+    scheduleArn: 'arn:aws:scheduler:eu-central-1:123456789012:schedule/kuber-cron/shop--backup--1',
+  };
+  const START = { crontab: 'shop', job: 'backup', runId: '2026-03-29T04:30Z' };
+  const takes = '; it takes crontab, job, part, scheduledTime, executionId, attemptNumber, scheduleArn';
+  const TIME =
+    '`scheduledTime` of the event takes a time such as 2026-03-29T01:30:17Z, of the last 14 days and not to come';
+
+  test.each<[what: string, value: object, expected: Extract<ReadEvent, { ok: true }>['event']]>([
+    [
+      'a delivery',
+      DELIVERY,
+      {
+        kind: 'delivery',
+        crontab: 'shop',
+        job: 'backup',
+        scheduledTime: Date.parse('2026-03-29T04:30:02.5Z'),
+      },
+    ],
+    ['a run that waits', START, { kind: 'start', ...START }],
+    [
+      'a run by hand that waits',
+      { ...START, runId: '2026-03-29T04:30Z#m0123456789ab' },
+      { kind: 'start', ...START, runId: '2026-03-29T04:30Z#m0123456789ab' },
+    ],
+  ])('is %s', (_what, value, event) => {
+    expect(readExecutorEvent(value, NOW)).toEqual({ ok: true, event });
+  });
+
+  test.each<[value: unknown, problem: string]>([
+    [undefined, 'the event takes an object, got nothing'],
+    [null, 'the event takes an object, got null'],
+    ['run it', 'the event takes an object, got another text'],
+    [[DELIVERY], 'the event takes an object, got a list'],
+    [{}, '`crontab` of the event takes the name of a crontab, got nothing'],
+    [{ ...DELIVERY, command: 'rm -rf /' }, `the event has 1 unknown members${takes}`],
+    [{ ...START, part: 0 }, 'the event has 1 unknown members; it takes crontab, job, runId'],
+    [
+      { ...DELIVERY, crontab: '../shop' },
+      '`crontab` of the event takes the name of a crontab, got another text',
+    ],
+    [{ ...DELIVERY, job: ['backup'] }, '`job` of the event takes the name of a job, got a list'],
+    [{ ...DELIVERY, job: 'a'.repeat(31) }, '`job` of the event takes the name of a job, got another text'],
+    [{ ...DELIVERY, part: 2 }, '`part` of the event takes 0 or 1, got a number'],
+    [{ ...DELIVERY, part: '0' }, '`part` of the event takes 0 or 1, got another text'],
+    [{ ...DELIVERY, scheduledTime: NOW }, `${TIME}, got a number`],
+    [{ ...DELIVERY, scheduledTime: '2026-03-29T04:30Z' }, `${TIME}, got another text`],
+    [{ ...DELIVERY, scheduledTime: '2026-03-29T04:61:00Z' }, `${TIME}, got another text`],
+    [{ ...DELIVERY, scheduledTime: '2026-03-29T04:31:08Z' }, `${TIME}, got another text`],
+    [{ ...DELIVERY, scheduledTime: '2026-03-15T04:30:00Z' }, `${TIME}, got another text`],
+    [
+      { ...DELIVERY, attemptNumber: 1 },
+      '`attemptNumber` of the event takes a whole number as text, got a number',
+    ],
+    [
+      { ...DELIVERY, scheduleArn: 'none' },
+      '`scheduleArn` of the event takes the ARN of a schedule, got another text',
+    ],
+    [
+      { ...DELIVERY, executionId: '' },
+      '`executionId` of the event takes a text of 1 to 256 characters, got another text',
+    ],
+    [
+      { ...START, runId: '2026-03-29T04:30Z..' },
+      '`runId` of the event takes the id of a run, got another text',
+    ],
+  ])('%j is none', (value, problem) => {
+    expect(readExecutorEvent(value, NOW)).toEqual({ ok: false, problem });
+  });
+
+  test('is read as the service sends what the schedule says', () => {
+    const filled = deliveryInput('shop', 'backup', 0)
+      .replace('<aws.scheduler.scheduled-time>', '2026-03-29T04:30:17Z')
+      .replace('<aws.scheduler.execution-id>', 'd32c5kddcf5bb8c3')
+      .replace('<aws.scheduler.attempt-number>', '1')
+      .replace('<aws.scheduler.schedule-arn>', DELIVERY.scheduleArn);
+    expect(readExecutorEvent(JSON.parse(filled), NOW).ok).toBe(true);
+  });
+
+  test('is never an error to read', () => {
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        expect(readExecutorEvent(value, NOW).ok).toBe(false);
+      }),
+    );
   });
 });

@@ -1,9 +1,27 @@
-import { executorName } from '../shared/core/target/executor.ts';
+import { executorName } from './executor.ts';
+
+/** Name of a deployment that was given none. */
+export const DEFAULT_DEPLOYMENT = 'kuber-cron';
+/** MiB of the executor for jobs that ask for none, where nobody says how many. */
+export const DEFAULT_MEMORY = 512;
+/** Stacks that share the schedules, where nobody says how many, and at most. */
+export const DEFAULT_SHARDS = 8;
+export const MOST_SHARDS = 200;
+
+const LONGEST_NAME = 20;
+
+/** What the name of a deployment has to be. */
+export const DEPLOYMENT_NAME = `has at most ${LONGEST_NAME} lower-case letters, digits and single dashes, a letter first`;
+
+/** Whether a text can be the name of a deployment: the names of functions and roles begin with it, and have limits. */
+export function isDeploymentName(text: string): boolean {
+  return text.length <= LONGEST_NAME && /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(text);
+}
 
 /**
- * Names and ARNs that schedules need of the core stack. They are made of text, not of references: an export would pin
- * what it names, and a schedule's text must not depend on anything but its entry. ARNs are for `Fn::Sub`: account and
- * region are yet to be filled in.
+ * Names and ARNs of what a deployment is made of, so far as its schedules need them. They are made of text, not of
+ * references: an export would pin what it names, and a schedule's text must not depend on anything but its entry. ARNs
+ * are as `Fn::Sub` takes them: partition, account and region are yet to be filled in.
  */
 export class Names {
   readonly #app: string;
@@ -48,6 +66,10 @@ export class Names {
 
   get watchdog(): string {
     return `${this.#app}-watchdog`;
+  }
+
+  get watchdogArn(): string {
+    return this.#functionArn(this.watchdog);
   }
 
   get deadLetters(): string {

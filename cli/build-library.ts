@@ -8,7 +8,7 @@ const TYPES = join(ROOT, 'dist', 'types');
 
 /** Makes the construct usable from a package: Node strips no types under node_modules. Its peers stay outside. */
 await build({
-  entryPoints: [join(ROOT, 'infra', 'index.ts')],
+  entryPoints: [join(ROOT, 'infra', 'library.ts')],
   outfile: join(ROOT, 'dist', 'infra.js'),
   bundle: true,
   platform: 'node',
