@@ -84,8 +84,8 @@ describe('the package in a program of its own', () => {
     const assets = readdirSync(ASSEMBLY).filter((name) => name.startsWith('asset.'));
     const holding = assets.map((name) => readdirSync(join(ASSEMBLY, name)).sort());
     expect(holding).toEqual([
-      ['main.mjs', 'plans'],
-      ['main.mjs', 'plans'],
+      ['LICENSES.txt', 'main.mjs', 'plans'],
+      ['LICENSES.txt', 'main.mjs', 'plans'],
     ]);
   });
 
