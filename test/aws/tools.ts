@@ -25,11 +25,27 @@ export class MissingTool extends Error {
   override readonly name = 'MissingTool';
 }
 
-function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'kuber-cron');
+/**
+ * A folder of the cache that all clones share. It is there only when it is whole.
+ *
+ * @param make fills an empty folder with what `<name>` shall be
+ */
+export function cached(name: string, make: (folder: string) => void): string {
+  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'kuber-cron', name);
+  if (existsSync(folder)) return folder;
+  const work = `${folder}.${process.pid}`;
+  mkdirSync(work, { recursive: true });
+  try {
+    make(work);
+    // Another process may have been faster: what it brought is the same.
+    if (!existsSync(folder)) renameSync(work, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return folder;
 }
 
-function has(command: string, ...args: string[]): boolean {
+export function has(command: string, ...args: string[]): boolean {
   try {
     execFileSync(command, args, { stdio: 'ignore' });
     return true;
@@ -55,8 +71,7 @@ function hashOf(folder: string): string {
  */
 export function dynamoDbLocal(): string {
   if (!has('java', '-version')) throw new MissingTool('there is no Java: install a JRE from 17 on');
-  const folder = join(cacheFolder(), `dynamodb-local-${VERSION}`);
-  if (!existsSync(folder)) fetchDynamoDbLocal(folder);
+  const folder = cached(`dynamodb-local-${VERSION}`, fetchDynamoDbLocal);
   const hash = hashOf(folder);
   if (hash !== FILES_SHA256) {
     throw new Error(
@@ -69,21 +84,15 @@ export function dynamoDbLocal(): string {
 function fetchDynamoDbLocal(folder: string): void {
   if (!has('mvn', '--version'))
     throw new MissingTool('there is no Maven, which brings DynamoDB Local: install it');
-  const work = `${folder}.${process.pid}`;
-  mkdirSync(work, { recursive: true });
+  const pom = join(folder, 'pom.xml');
+  writeFileSync(pom, POM);
   try {
-    writeFileSync(join(work, 'pom.xml'), POM);
-    const options = [`-DoutputDirectory=${join(work, 'lib')}`, '-DincludeScope=runtime'];
-    try {
-      execFileSync('mvn', ['-B', '-q', COPY_DEPENDENCIES, ...options], { cwd: work, stdio: 'pipe' });
-    } catch (error) {
-      throw new MissingTool(`Maven could not fetch DynamoDB Local: ${String(error)}`, { cause: error });
-    }
-    // Another process may have been faster: what it brought is the same.
-    if (!existsSync(folder)) renameSync(join(work, 'lib'), folder);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+    const options = [`-DoutputDirectory=${folder}`, '-DincludeScope=runtime'];
+    execFileSync('mvn', ['-B', '-q', COPY_DEPENDENCIES, ...options], { cwd: folder, stdio: 'pipe' });
+  } catch (error) {
+    throw new MissingTool(`Maven could not fetch DynamoDB Local: ${String(error)}`, { cause: error });
   }
+  rmSync(pom);
 }
 
 /** A DynamoDB Local of our own, in memory. It listens on all interfaces: it has no option for that. */
@@ -135,7 +144,8 @@ export async function stop({ process: child }: Server): Promise<void> {
   await ended;
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {
