@@ -23,6 +23,7 @@ import { Construct } from 'constructs';
 import { executorMemory, FUNCTION_VARIABLES } from '../shared/core/target/executor.ts';
 import { Names } from '../shared/core/target/names.ts';
 import { watchdogSchedule } from '../shared/core/target/schedules.ts';
+import { acknowledgeFindings } from './acknowledgements.ts';
 import { Watch } from './alarms.ts';
 import { planCrontabs } from './crontab-plans.ts';
 import { bundleFolder, Executor, type FunctionCode, zipCode } from './executor.ts';
@@ -141,6 +142,11 @@ export class KuberCron extends Construct {
       );
       const watchdogCode = zipCode(folder('watchdog'), bundles.watchdog, plans);
       this.watchdog = this.#makeWatchdog(sizes, watchdogCode, variables);
+      acknowledgeFindings({
+        ...{ names, deadLetters: this.deadLetters, executorRole, isInNetwork: props.vpc !== undefined },
+        executors: sizes.map((size) => names.executor(size)),
+        watchdogRole: this.watchdog.role ?? this.watchdog,
+      });
     } finally {
       rmSync(staging, { recursive: true });
     }
