@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench } from './bench.ts';
 import { benchCheck } from './check.ts';
+import { benchExecutor } from './executor.ts';
 import { benchHerd } from './herd.ts';
 import { benchHistory } from './history.ts';
 import { benchIdle } from './idle.ts';
@@ -15,6 +16,7 @@ import { benchSynth } from './synth.ts';
 const SUBJECTS: Readonly<Record<string, (bench: Bench) => Promise<readonly Table[]>>> = {
   'next-due': benchNextDue,
   check: benchCheck,
+  executor: benchExecutor,
   herd: benchHerd,
   history: benchHistory,
   idle: benchIdle,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
@@ -130,6 +130,7 @@ describeLambda('a crontab that is deployed and delivered', () => {
   };
 
   beforeAll(async () => {
+    checkBuild();
     mkdirSync(OUT);
     invocations = await Invocations.listen();
     [aws, proxy] = [
@@ -450,6 +451,16 @@ describeLambda('a crontab that is deployed and delivered', () => {
     await Promise.all([invocations.stop(), proxy.stop(), stop(aws)]);
   });
 });
+
+/** What is deployed is what was built, and tests of something older would prove nothing. */
+function checkBuild(): void {
+  const root = join(import.meta.dirname, '../..');
+  const changed = (file: string) => statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const newest = Math.max(...globSync('{functions,shared}/**/*.ts', { cwd: root }).map(changed));
+  for (const name of ['executor', 'watchdog'])
+    if (changed(`dist/functions/${name}/main.mjs`) < newest)
+      throw new Error(`the ${name} is not built, or older than its source: \`npm run build\``);
+}
 
 /** Short for a run that succeeded at once. */
 function whole(row: string): string {

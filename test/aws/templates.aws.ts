@@ -26,6 +26,8 @@ const crontabs = writeCrontabs(FOLDER, {
 `,
 });
 const secretsPath = '/shop/production';
+/** Everything in it that changes a template. */
+const PROPS = { crontabs, functions, secretsPath, shards: 1, jobMetrics: true, dryRun: true };
 
 /** What cfn-lint's own program does. */
 const RUN = 'import sys; from cfnlint.runner import main; sys.exit(main())';
@@ -47,7 +49,7 @@ describe('cdk-nag', () => {
   const findings = (change: (cron: KuberCron) => void): Finding[] => {
     const app = newApp(FOLDER);
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-    change(new KuberCron(app, 'Cron', { crontabs, functions, secretsPath, shards: 1 }));
+    change(new KuberCron(app, 'Cron', PROPS));
     try {
       app.synth();
     } catch (error) {
@@ -87,7 +89,7 @@ describe('cdk-nag', () => {
   test('is told why of each exception, which are these', () => {
     const app = newApp(FOLDER);
     const vpc = new Vpc(new Stack(app, 'Network'), 'Vpc');
-    const cron = new KuberCron(app, 'Cron', { crontabs, functions, secretsPath, shards: 1, vpc });
+    const cron = new KuberCron(app, 'Cron', { ...PROPS, vpc });
     const reasons = cron.core.node
       .findAll()
       .flatMap(({ node }) =>
