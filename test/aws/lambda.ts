@@ -150,8 +150,11 @@ export class LambdaSandbox {
 
   async #invoke(body: string): Promise<Answer> {
     const url = `http://127.0.0.1:${this.#port}/2015-03-31/functions/function/invocations`;
-    const payload = await (await fetch(url, { method: 'POST', body })).text();
-    return { payload, isError: isError(payload) };
+    for (;;) {
+      const payload = await (await fetch(url, { method: 'POST', body })).text();
+      if (!payload.includes(NOT_READY)) return { payload, isError: isError(payload) };
+      await sleep(50);
+    }
   }
 
   async stop(): Promise<void> {
@@ -162,6 +165,9 @@ export class LambdaSandbox {
     await ended;
   }
 }
+
+/** So the emulator answers while it still clears up after a time-out: the event has reached nobody. */
+const NOT_READY = 'ErrGateCanceled';
 
 /** The emulator answers 200 to everything: an error shows in the body alone. */
 function isError(payload: string): boolean {
