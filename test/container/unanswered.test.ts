@@ -38,3 +38,28 @@ test('the cursor stays behind an answer that the store never took: the next proc
   await new SchedulerProcess(store, clock).load(CRONTAB);
   expect(await history(store)).toEqual(ANSWERED);
 });
+
+test('the cursor stays behind a minute of a job whose end before it is not recorded yet', async () => {
+  const store = new MemoryRunStore();
+  const clock = new FakeClock(Date.parse('2026-03-10T09:59:30Z'));
+  const faults = new StoreFaults();
+  const process = new SchedulerProcess(faults.of(store), clock);
+  process.commands.lasting.add('a');
+  await process.load('# kuber-cron: name=a\n* * * * * run-a\n# kuber-cron: name=b\n* * * * * run-b\n');
+  process.run();
+  await clock.advance(60 * SECOND);
+  let isRefused = true;
+  faults.next = (write) => (isRefused && write === 'finish' ? 'before' : 'none');
+  process.command('a').end({ kind: 'exited', exitCode: 0 });
+  await clock.advance(60 * SECOND);
+  expect(await store.cursor('shop')).toBe(Date.parse('2026-03-10T10:00Z'));
+  isRefused = false;
+  await clock.advance(15 * SECOND);
+  expect(await store.cursor('shop')).toBe(Date.parse('2026-03-10T10:01Z'));
+  expect(await history(store)).toEqual([
+    'a 10:00 succeeded',
+    'b 10:00 succeeded',
+    'a 10:01 running',
+    'b 10:01 succeeded',
+  ]);
+});

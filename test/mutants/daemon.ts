@@ -238,4 +238,12 @@ export const DAEMON_MUTANTS: Mutants = {
     test: CLOCK,
     only: 'machine sleeps',
   },
+  'cursor-waits-for-what-is-put-off': {
+    promise: 'a minute of a job whose last end is not recorded yet is not taken as done',
+    file: 'container/scheduler.ts',
+    find: '...putOff, ',
+    replace: '',
+    test: UNANSWERED,
+    only: 'not recorded yet',
+  },
 };
