@@ -8,12 +8,12 @@ const SECOND = 1000;
 const CRONTAB = '# kuber-cron: name=a\n*/10 * * * * run-a\n';
 
 /** A process that wakes up at 10:34, to a store that takes no more answers so many times. */
-async function awokenTo(failures: number) {
+async function awokenTo(failures: number, crontab = CRONTAB) {
   const store = new MemoryRunStore();
   const clock = new FakeClock(Date.parse('2026-03-10T09:59:30Z'));
   const faults = new StoreFaults();
   const process = new SchedulerProcess(faults.of(store), clock);
-  await process.load(CRONTAB);
+  await process.load(crontab);
   process.run();
   await settled();
   faults.fail('settle', ...Array(failures).fill('before'));
@@ -37,6 +37,14 @@ test('the cursor stays behind an answer that the store never took: the next proc
   process.die();
   await new SchedulerProcess(store, clock).load(CRONTAB);
   expect(await history(store)).toEqual(ANSWERED);
+});
+
+test('so it does when nothing of the job may start any more', async () => {
+  const crontab = CRONTAB.replace('name=a', 'name=a catch-up=none');
+  const { store, clock, process } = await awokenTo(1000, crontab);
+  process.die();
+  await new SchedulerProcess(store, clock).load(crontab);
+  expect(await history(store)).toEqual(['a 10:00-10:20 missed too-late', 'a 10:30 missed catch-up-none']);
 });
 
 test('the cursor stays behind a minute of a job whose end before it is not recorded yet', async () => {
